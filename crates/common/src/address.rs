@@ -1,0 +1,158 @@
+//! Names and ports to addresses, and how an address is printed.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use anyhow::{Context, Result, bail};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
+
+/// All the addresses that `host` has, in the order the system wants them tried (RFC 6724), with `port`.
+///
+/// Errors: `cannot resolve HOST: …` when the name does not exist or the resolver can't be asked; see getaddrinfo(3).
+pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let mut addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| anyhow::anyhow!(resolver_said(&error)))
+        .with_context(|| format!("cannot resolve {:?}", host))?
+        .collect();
+    addresses.dedup();
+    if addresses.is_empty() {
+        bail!("cannot resolve {host:?}: it has no address");
+    }
+    Ok(addresses)
+}
+
+/// The addresses a server may listen on: those of `host`, or every interface when there is none: `::`, which serves IPv4
+/// as well, and `0.0.0.0` for a machine without IPv6.
+///
+/// Errors: as [`resolve`].
+pub fn to_listen_on(host: Option<&str>, port: u16) -> Result<Vec<SocketAddr>> {
+    match host {
+        Some(host) if !host.is_empty() => resolve(host, port),
+        _ => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]),
+    }
+}
+
+/// The family that a socket for this address has.
+pub fn family(address: &SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
+}
+
+/// The address as people write it: an IPv4 peer of a dual-stack socket, `[::ffff:127.0.0.1]:9`, is `127.0.0.1:9`.
+pub fn show(address: &SocketAddr) -> impl fmt::Display + use<> {
+    plain(*address)
+}
+
+/// The same address, IPv4 where that's what it means.
+pub fn plain(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(IpAddr::V4(ip), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// Who can reach a server that listens on `address`, in words.
+pub fn reach(address: &SocketAddr) -> String {
+    let ip = address.ip().to_canonical();
+    if ip.is_loopback() {
+        "this machine only".to_owned()
+    } else if !ip.is_unspecified() {
+        format!("neighbours use {}", show(address))
+    } else if let Some(own) = own_address(address.is_ipv6()) {
+        format!("every interface; neighbours use {}", SocketAddr::new(own, address.port()))
+    } else {
+        "every interface".to_owned()
+    }
+}
+
+/// An address of this machine that another one can use: the first interface's that is up, IPv4 before IPv6.
+#[cfg(unix)]
+fn own_address(ipv6_too: bool) -> Option<IpAddr> {
+    use nix::net::if_::InterfaceFlags;
+    let mut addresses: Vec<IpAddr> = nix::ifaddrs::getifaddrs()
+        .ok()?
+        .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
+        .filter_map(|interface| {
+            let storage = interface.address?;
+            let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+            v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+        })
+        .filter(|ip| match ip {
+            IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+            IpAddr::V6(v6) => ipv6_too && !v6.is_loopback() && !v6.is_unicast_link_local(),
+        })
+        .collect();
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    addresses.first().copied()
+}
+
+/// Windows keeps its list of interfaces in a library that isn't worth a dependency for one line.
+#[cfg(windows)]
+fn own_address(_ipv6_too: bool) -> Option<IpAddr> {
+    None
+}
+
+/// The kernel's form of an address as the standard library's. A peer without one, as a socket pair's, is `0.0.0.0:0`.
+pub(crate) fn of_peer(any: Option<SocketAddrAny>) -> SocketAddr {
+    any.and_then(|any| SocketAddr::try_from(any).ok()).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+}
+
+/// The name that the man pages have for an address family.
+pub(crate) fn family_name(family: AddressFamily) -> &'static str {
+    match family {
+        AddressFamily::INET => "AF_INET",
+        AddressFamily::INET6 => "AF_INET6",
+        _ => "AF_?",
+    }
+}
+
+/// The name that the man pages have for a type of socket.
+pub(crate) fn kind_name(kind: SocketType) -> &'static str {
+    match kind {
+        SocketType::STREAM => "SOCK_STREAM",
+        SocketType::DGRAM => "SOCK_DGRAM",
+        _ => "SOCK_?",
+    }
+}
+
+/// What the resolver said, without std's preamble.
+fn resolver_said(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.rsplit(": ").next().unwrap_or(&text).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_peer_of_a_dual_stack_socket_is_printed_as_ipv4() {
+        let mapped: SocketAddr = "[::ffff:127.0.0.1]:9".parse().unwrap();
+        assert_eq!(show(&mapped).to_string(), "127.0.0.1:9");
+        let v6: SocketAddr = "[2001:db8::1]:9".parse().unwrap();
+        assert_eq!(show(&v6).to_string(), "[2001:db8::1]:9");
+    }
+
+    #[test]
+    fn no_host_means_every_interface_and_both_families() {
+        for host in [None, Some("")] {
+            let addresses: Vec<String> = to_listen_on(host, 2000).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(addresses, ["[::]:2000", "0.0.0.0:2000"]);
+        }
+    }
+
+    #[test]
+    fn a_numeric_host_needs_no_resolver_and_may_have_brackets() {
+        assert_eq!(resolve("127.0.0.1", 7).unwrap(), ["127.0.0.1:7".parse().unwrap()]);
+        assert_eq!(resolve("[::1]", 7).unwrap(), ["[::1]:7".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_loopback_server_says_that_only_this_machine_reaches_it() {
+        assert_eq!(reach(&"127.0.0.2:80".parse().unwrap()), "this machine only");
+        assert_eq!(reach(&"[::ffff:127.0.0.1]:80".parse().unwrap()), "this machine only");
+        assert_eq!(reach(&"192.0.2.7:80".parse().unwrap()), "neighbours use 192.0.2.7:80");
+        assert!(reach(&"[::]:80".parse().unwrap()).starts_with("every interface"));
+    }
+}

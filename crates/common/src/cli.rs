@@ -1,0 +1,107 @@
+//! The options that mean the same in all five programs, and how their values are read.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+/// The port of the lecture.
+pub const PORT: u16 = 2000;
+
+/// `--host` and `--port` of a server.
+#[derive(Args, Debug)]
+pub struct Listen {
+    /// Name or address to listen on [default: every interface, IPv6 and IPv4]
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+
+    /// Port to listen on; 0 lets the system choose one
+    #[arg(long, short, value_name = "PORT", default_value_t = PORT)]
+    pub port: u16,
+}
+
+/// Whom a client talks to, as its first two words.
+#[derive(Args, Debug)]
+pub struct Server {
+    /// Name or address of the server; every address of a name is tried
+    #[arg(value_name = "HOST", default_value = "localhost")]
+    pub host: String,
+
+    /// Port of the server
+    #[arg(value_name = "PORT", default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+}
+
+/// `--trace` and `--trace-file`.
+#[derive(Args, Debug)]
+pub struct Trace {
+    /// Show each socket call on stderr as it returns
+    #[arg(long)]
+    pub trace: bool,
+
+    /// Write each socket call to FILE, as one line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub trace_file: Option<PathBuf>,
+}
+
+impl Trace {
+    /// Turns on what was asked for.
+    ///
+    /// Errors: the file can't be created.
+    pub fn turn_on(&self, program: &'static str) -> anyhow::Result<()> {
+        crate::trace::turn_on(program, self.trace, self.trace_file.as_deref())
+    }
+}
+
+/// A duration: `500ms`, `2s`, `1m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "a number and a unit, such as 500ms, 2s or 1m".to_owned())
+}
+
+/// A duration of more than nothing.
+pub fn some_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        some => Ok(some),
+    }
+}
+
+/// A size in bytes: `1024`, `64KiB`. At least 1, at most 1 GiB.
+pub fn size(text: &str) -> Result<usize, String> {
+    let size: bytesize::ByteSize = text.parse().map_err(|_| "a number of bytes, such as 1024 or 64KiB".to_owned())?;
+    match usize::try_from(size.as_u64()) {
+        Ok(bytes @ 1..=0x4000_0000) => Ok(bytes),
+        _ => Err("from 1 byte to 1GiB".to_owned()),
+    }
+}
+
+/// What a client is to send: its words with a space between them, as echo(1) does it, bytes as they are.
+pub fn message(words: &[OsString]) -> Vec<u8> {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_encoded_bytes()).collect();
+    words.join(&b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        assert!(duration("5").is_err(), "five what?");
+        assert_eq!(some_duration("0s"), Err("must be longer than nothing".to_owned()));
+        assert_eq!(size("1024"), Ok(1024));
+        assert_eq!(size("64KiB"), Ok(65_536));
+        for wrong in ["0", "-1", "2GiB", "many", "18446744073709551616"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_are_joined_like_echos() {
+        assert_eq!(message(&["Hello".into(), "world".into()]), b"Hello world");
+        assert_eq!(message(&[]), b"");
+    }
+}

@@ -1,0 +1,24 @@
+//! What the five programs of the lecture share.
+//!
+//! [`berkeley`] is the lecture's interface: thirteen calls, each exactly one system call. The other modules hold what a
+//! program needs around the calls, and never make two of them in one function: the sequence of calls, the loop over the
+//! data and the threads stay in the programs, where a reader looks for them.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod berkeley;
+pub mod cli;
+pub mod exit;
+pub mod listener;
+pub mod log;
+#[cfg(unix)]
+pub mod packet_info;
+pub mod prefix;
+pub mod signal;
+pub mod slots;
+pub mod sockopt;
+pub mod trace;
+pub mod wait;
+
+pub use rustix::io::Errno;

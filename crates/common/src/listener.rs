@@ -1,0 +1,224 @@
+//! What a server needs around `socket`, `bind`, `listen` and `accept`: options before, the ready line after, and what to do
+//! when `accept` fails.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::fd::AsFd;
+
+use crate::signal::Stop;
+use crate::wait::{self, Wake};
+use crate::{Errno, address, exit, log, sockopt};
+
+/// Prepares a TCP socket for `bind` and `listen`. What is set here, the connections inherit.
+///
+/// A restart finds its port free (SO_REUSEADDR; on Windows that would let two servers share it, and isn't needed). A socket
+/// for `::` serves IPv4 too. Replies go out at once, and urgent data stays in its place.
+///
+/// Errors: as setsockopt(2).
+pub fn prepare(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
+    if cfg!(unix) {
+        sockopt::set_reuse_address(&socket)?;
+    }
+    prepare_datagram(&socket, address)?;
+    sockopt::set_no_delay(&socket)?;
+    sockopt::set_urgent_inline(&socket)
+}
+
+/// Prepares a UDP socket for `bind`. No SO_REUSEADDR: with it, a second server would share the port without a word.
+///
+/// Errors: as setsockopt(2).
+pub fn prepare_datagram(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
+    sockopt::set_nonblocking(&socket)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        sockopt::set_dual_stack(&socket)?;
+    }
+    Ok(())
+}
+
+/// Tries `open` on each address until one works: a machine without IPv6 is served on IPv4.
+///
+/// Errors: `cannot listen on HOST:PORT: CAUSE`, with the cause of the first address, which is the one that was wanted, and
+/// what was wrong with the others if that was something else.
+pub fn first_that_opens<T>(addresses: &[SocketAddr], open: impl Fn(&SocketAddr) -> Result<T, Errno>) -> Result<T> {
+    let mut failures = Vec::new();
+    for address in addresses {
+        match open(address) {
+            Ok(opened) => return Ok(opened),
+            // Some other program has it: what is left would be half of what was asked for.
+            Err(errno @ (Errno::ADDRINUSE | Errno::ACCESS)) => failures.insert(0, (address, errno)),
+            Err(errno) => failures.push((address, errno)),
+        }
+        if matches!(failures[0].1, Errno::ADDRINUSE | Errno::ACCESS) {
+            break;
+        }
+    }
+    let (address, errno) = failures[0];
+    Err(errno).with_context(|| format!("cannot listen on {}", address::show(address)))
+}
+
+/// Says on stdout that the server is ready: `NAME: listening on ADDRESS:PORT`, and who can reach it. Nobody reading it is
+/// not an error.
+///
+/// Errors: the socket has no address, which it has after `bind`.
+pub fn announce(program: &str, listener: impl AsFd) -> Result<SocketAddr> {
+    let local = sockopt::getsockname(listener).context("cannot tell the address of the socket")?;
+    say(&format!("{program}: listening on {}\n", address::show(&local)));
+    say(&format!("{program}: {}\n", address::reach(&local)));
+    Ok(local)
+}
+
+/// Writes text to stdout, at once. A stdout that is closed or full is not a server's end.
+pub fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// What a server does when `accept` fails: it never ends for an error that concerns one client or a passing shortage.
+pub struct AcceptTrouble {
+    program: &'static str,
+    pause: Duration,
+}
+
+impl AcceptTrouble {
+    /// The first pause after running out of descriptors or memory; each further one is twice as long.
+    const SHORTEST: Duration = Duration::from_millis(5);
+    /// The longest pause.
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    /// No trouble yet.
+    pub fn new(program: &'static str) -> AcceptTrouble {
+        AcceptTrouble { program, pause: Duration::ZERO }
+    }
+
+    /// `accept` worked: the next shortage is a new one.
+    pub fn over(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    /// `accept` failed: returns when it's time to try again. A client that left before its turn is no reason to wait. When
+    /// descriptors or memory have run out, says so once and waits, while the clients stay in the queue. See accept(2).
+    ///
+    /// Errors: the listening socket itself is broken.
+    pub fn failed(&mut self, errno: Errno, stop: &Stop) -> Result<()> {
+        match errno {
+            Errno::AGAIN | Errno::INTR | Errno::CONNABORTED | Errno::PERM => Ok(()),
+            errno if is_of_the_network(errno) => Ok(()),
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => self.shortage(exit::plain(errno), stop),
+            errno => Err(errno).context("cannot accept clients"),
+        }
+    }
+
+    /// Something needed for one more client has run out: says so once, and waits a little.
+    ///
+    /// Errors: as [`wait::pause`].
+    pub fn shortage(&mut self, cause: impl std::fmt::Display, stop: &Stop) -> Result<()> {
+        if self.pause.is_zero() {
+            log::client(self.program, format_args!("cannot accept more clients for now: {cause}"));
+        }
+        self.pause = (self.pause * 2).clamp(Self::SHORTEST, Self::LONGEST);
+        let _: Wake = wait::pause(stop, self.pause).context("cannot wait")?;
+        Ok(())
+    }
+}
+
+/// Errors of the network that Linux hands on through accept(2), "to be treated like EAGAIN by retrying".
+fn is_of_the_network(errno: Errno) -> bool {
+    #[cfg(target_os = "linux")]
+    if matches!(errno, Errno::PROTO | Errno::NONET) {
+        return true;
+    }
+    matches!(
+        errno,
+        Errno::NETDOWN
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NETUNREACH
+    )
+}
+
+/// Raises the limit on descriptors as far as this process may, and returns how many connections fit below it, with
+/// `reserve` descriptors kept for everything else. None: there is no limit.
+pub fn connections_that_fit(reserve: usize) -> Option<usize> {
+    let limit = raise_descriptor_limit()?;
+    Some(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(reserve).max(1))
+}
+
+#[cfg(unix)]
+fn raise_descriptor_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_ok();
+    if raised { limit.maximum } else { limit.current }
+}
+
+#[cfg(windows)]
+fn raise_descriptor_limit() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble_after(errnos: &[Errno]) -> (AcceptTrouble, Vec<bool>) {
+        let stop = Stop::on_signals().unwrap();
+        let mut trouble = AcceptTrouble::new("test");
+        let survived = errnos.iter().map(|errno| trouble.failed(*errno, &stop).is_ok()).collect();
+        (trouble, survived)
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn no_clients_error_ends_the_loop_or_makes_it_wait() {
+        let errnos = [
+            Errno::AGAIN,
+            Errno::INTR,
+            Errno::CONNABORTED,
+            Errno::PROTO,
+            Errno::NETDOWN,
+            Errno::NOPROTOOPT,
+            Errno::HOSTDOWN,
+            Errno::NONET,
+            Errno::HOSTUNREACH,
+            Errno::OPNOTSUPP,
+            Errno::NETUNREACH,
+            Errno::PERM,
+        ];
+        let (trouble, survived) = trouble_after(&errnos);
+        assert_eq!(survived, [true; 12]);
+        assert_eq!(trouble.pause, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_shortage_makes_it_wait_twice_as_long_each_time() {
+        let (trouble, survived) = trouble_after(&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]);
+        assert_eq!(survived, [true; 4]);
+        assert_eq!(trouble.pause, AcceptTrouble::SHORTEST * 8);
+    }
+
+    #[test]
+    fn a_broken_listener_ends_it() {
+        let (_, survived) = trouble_after(&[Errno::BADF, Errno::INVAL, Errno::NOTSOCK]);
+        assert_eq!(survived, [false; 3]);
+    }
+
+    #[test]
+    fn an_address_in_use_is_told_even_when_another_would_be_free() {
+        let addresses = ["[::]:2000".parse().unwrap(), "0.0.0.0:2000".parse().unwrap()];
+        let error = first_that_opens::<()>(&addresses, |_| Err(Errno::ADDRINUSE)).unwrap_err();
+        assert_eq!(exit::describe(&error), "cannot listen on [::]:2000: address already in use");
+        let opened =
+            first_that_opens(
+                &addresses,
+                |address| {
+                    if address.is_ipv6() { Err(Errno::AFNOSUPPORT) } else { Ok(*address) }
+                },
+            );
+        assert_eq!(opened.unwrap(), addresses[1]);
+    }
+}

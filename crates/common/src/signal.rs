@@ -1,0 +1,61 @@
+//! SIGINT and SIGTERM as a polite request: stop, but finish what is in flight. A second one means: now.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Whether the program has been asked to stop, as a flag to look at and, on Unix, as a descriptor to wait for.
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    since: OnceLock<Instant>,
+    /// The read end of a pipe. The signal handler writes a byte into it that nobody reads, so that it stays readable, for
+    /// every thread: the "self-pipe trick", after which a wait for a socket can't miss a signal.
+    #[cfg(unix)]
+    pipe: std::io::PipeReader,
+}
+
+impl Stop {
+    /// Takes over SIGINT and SIGTERM. The first sets the flag; the second ends the process at once, with the status that a
+    /// shell shows for the signal: 130 or 143.
+    ///
+    /// Errors: no descriptor left for the pipe.
+    pub fn on_signals() -> Result<Stop> {
+        Stop::install().context("cannot handle signals")
+    }
+
+    fn install() -> std::io::Result<Stop> {
+        let asked = Arc::new(AtomicBool::new(false));
+        #[cfg(unix)]
+        let (pipe, writer) = std::io::pipe()?;
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the second signal finds the flag that the first one set.
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
+            signal_hook::flag::register(signal, Arc::clone(&asked))?;
+            #[cfg(unix)]
+            signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+        }
+        #[cfg(unix)]
+        return Ok(Stop { asked, since: OnceLock::new(), pipe });
+        #[cfg(windows)]
+        return Ok(Stop { asked, since: OnceLock::new() });
+    }
+
+    /// Whether the program has been asked to stop.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// When the program noticed that it has been asked to stop.
+    pub fn since(&self) -> Option<Instant> {
+        self.is_asked().then(|| *self.since.get_or_init(Instant::now))
+    }
+
+    /// What becomes readable when the program is asked to stop.
+    #[cfg(unix)]
+    pub(crate) fn pipe(&self) -> &std::io::PipeReader {
+        &self.pipe
+    }
+}

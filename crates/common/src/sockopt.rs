@@ -1,0 +1,90 @@
+//! The calls around the thirteen: socket options and a socket's own address. Each is one system call and one trace line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::fd::AsFd;
+use rustix::net::{self, sockopt};
+
+use crate::trace::{self, Call};
+use crate::{Errno, address};
+
+/// Tells the address of our end of a socket: which port the system chose for port 0. See getsockname(2).
+pub fn getsockname(socket: impl AsFd) -> Result<SocketAddr, Errno> {
+    let timer = trace::start();
+    let result = net::getsockname(&socket).map(|any| address::of_peer(Some(any)));
+    timer.end(|| match result {
+        Ok(local) => Call::on("getsockname", &socket).argument(address::show(&local)).local(local),
+        Err(errno) => Call::on("getsockname", &socket).returned(Err(errno)),
+    });
+    result
+}
+
+/// SO_REUSEADDR: a server may bind its port again right after a restart, while old connections are in TIME-WAIT. It does
+/// not let two servers share a port. See socket(7).
+pub fn set_reuse_address(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "SO_REUSEADDR", 1, |socket| sockopt::set_socket_reuseaddr(socket, true))
+}
+
+/// IPV6_V6ONLY off: a socket bound to `::` serves IPv4 clients too, whose addresses appear as `::ffff:192.0.2.7`. See
+/// ipv6(7).
+pub fn set_dual_stack(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "IPV6_V6ONLY", 0, |socket| sockopt::set_ipv6_v6only(socket, false))
+}
+
+/// TCP_NODELAY: what is sent goes out at once, rather than waiting for the acknowledgement of what went before. See tcp(7).
+pub fn set_no_delay(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "TCP_NODELAY", 1, |socket| sockopt::set_tcp_nodelay(socket, true))
+}
+
+/// SO_OOBINLINE: urgent data stays in its place among the rest, and isn't lost. See socket(7).
+pub fn set_urgent_inline(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "SO_OOBINLINE", 1, |socket| sockopt::set_socket_oobinline(socket, true))
+}
+
+/// SO_SNDTIMEO: a `send` ends after `timeout` with what it has sent; on Linux, so does a `connect`. See socket(7).
+pub fn set_send_timeout(socket: impl AsFd, timeout: Duration) -> Result<(), Errno> {
+    let millis = format!("{}ms", timeout.as_millis());
+    set(socket, "SO_SNDTIMEO", millis, |socket| {
+        sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(timeout))
+    })
+}
+
+/// SO_RCVBUF: asks for room for `bytes` of received data; the kernel doubles it, and caps it at `net.core.rmem_max`. See
+/// socket(7).
+pub fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> {
+    set(socket, "SO_RCVBUF", bytes, |socket| sockopt::set_socket_recv_buffer_size(socket, bytes))
+}
+
+/// SO_ERROR: takes the error that a background `connect` ended with; `Ok` if it succeeded. See getsockopt(2).
+pub fn take_error(socket: impl AsFd) -> Result<(), Errno> {
+    let timer = trace::start();
+    let result = sockopt::socket_error(&socket);
+    timer.end(|| {
+        let call = Call::on("getsockopt", &socket).argument("SO_ERROR");
+        match result {
+            Ok(Ok(())) => call.argument("0"),
+            Ok(Err(errno)) => call.argument(trace::error_name(errno)),
+            Err(errno) => call.returned(Err(errno)),
+        }
+    });
+    result?
+}
+
+/// Makes every call on `socket` return `EAGAIN` where it would have to wait. Not a socket option but an ioctl(2), and so
+/// not in the trace.
+pub fn set_nonblocking(socket: impl AsFd) -> Result<(), Errno> {
+    rustix::io::ioctl_fionbio(socket, true)
+}
+
+fn set<Fd: AsFd>(
+    socket: Fd,
+    option: &'static str,
+    value: impl std::fmt::Display,
+    call: impl FnOnce(&Fd) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let timer = trace::start();
+    let result = call(&socket);
+    timer.end(|| Call::on("setsockopt", &socket).argument(option).argument(value).returned_nothing(result));
+    result
+}

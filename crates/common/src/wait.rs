@@ -1,0 +1,156 @@
+//! Waiting for a socket, but not for ever: poll(2), with the signal to stop and a deadline.
+//!
+//! The sockets of our servers don't block. A call that finds nothing to do returns `EAGAIN`, and the program waits here,
+//! where a signal or the end of its patience can wake it too. The wait is part of the trace line of the call it is for.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd};
+
+use crate::signal::Stop;
+use crate::{Errno, trace};
+
+/// What to wait for: input or end of file, or room to send.
+pub use rustix::event::PollFlags as Interest;
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The call can be made: it will do something, even if only fail. These are the directions that are ready.
+    Ready(Interest),
+    /// The program has been asked to stop.
+    Stop,
+    /// The deadline has passed.
+    TimedOut,
+}
+
+/// Windows can't wait for a signal and a socket together; there a wait looks at the flag this often.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Waits until `socket` is ready for `interest`, the program is asked to stop, or `deadline` is past; None: for ever.
+///
+/// Errors: `ENOMEM` and `EINVAL`, as in poll(2).
+pub fn wait(
+    socket: impl AsFd,
+    interest: Interest,
+    stop: Option<&Stop>,
+    deadline: Option<Instant>,
+) -> Result<Wake, Errno> {
+    trace::waits();
+    let wake = poll_until(Some((socket.as_fd(), interest)), stop, deadline);
+    if !matches!(wake, Ok(Wake::Ready(_))) {
+        trace::done_waiting();
+    }
+    wake
+}
+
+/// Does nothing until the program is asked to stop or `pause` is over.
+///
+/// Errors: as [`wait`].
+pub fn pause(stop: &Stop, pause: Duration) -> Result<Wake, Errno> {
+    poll_until(None, Some(stop), Some(Instant::now() + pause))
+}
+
+fn poll_until(
+    socket: Option<(BorrowedFd, Interest)>,
+    stop: Option<&Stop>,
+    deadline: Option<Instant>,
+) -> Result<Wake, Errno> {
+    loop {
+        if stop.is_some_and(Stop::is_asked) {
+            return Ok(Wake::Stop);
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let tick = (cfg!(windows) && stop.is_some()).then_some(TICK);
+        let timeout = left.into_iter().chain(tick).min().map(timespec);
+        let mut files = Vec::with_capacity(2);
+        if let Some((socket, interest)) = socket {
+            files.push(PollFd::from_borrowed_fd(socket, interest));
+        }
+        #[cfg(unix)]
+        if let Some(stop) = stop {
+            files.push(PollFd::new(stop.pipe(), PollFlags::IN));
+        }
+        match poll(&mut files, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        // An error or a hang-up makes the socket ready as well: the call that follows reports it.
+        let ready = socket.map_or(PollFlags::empty(), |_| files[0].revents());
+        if stop.is_some_and(Stop::is_asked) {
+            return Ok(Wake::Stop);
+        }
+        if !ready.is_empty() {
+            return Ok(Wake::Ready(ready));
+        }
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(Wake::TimedOut);
+        }
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    // A wait of a year is as good as a longer one, and can't overflow anywhere.
+    Timespec::try_from(duration.min(Duration::from_secs(365 * 24 * 3600))).expect("a year fits in a timespec")
+}
+
+/// How long a server bears with a client: for ever if it is busy, for a while if it is silent, and only until the end of
+/// the drain once the server has been asked to stop.
+pub struct Patience {
+    /// What asks the server to stop.
+    pub stop: Stop,
+    /// How long a connection may be silent; None: as long as it likes.
+    pub idle: Option<Duration>,
+    /// How long clients may take to finish, once the server has been asked to stop.
+    pub drain: Duration,
+}
+
+/// Why a server gave up on a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaveUp {
+    /// Nothing moved for so long.
+    Idle(Duration),
+    /// The server stops, and the time for what was in flight is over.
+    Drained,
+    /// The wait itself failed.
+    Failed(Errno),
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GaveUp::Idle(idle) => write!(f, "silent for {}", humantime::format_duration(*idle)),
+            GaveUp::Drained => write!(f, "still connected at the end of the drain"),
+            GaveUp::Failed(errno) => write!(f, "cannot wait: {}", crate::exit::plain(*errno)),
+        }
+    }
+}
+
+impl Patience {
+    /// Waits for the next client of a listening socket, or the next datagram. False: the server has been asked to stop.
+    ///
+    /// Errors: as [`wait`].
+    pub fn client_comes(&self, listener: impl AsFd) -> Result<bool, Errno> {
+        Ok(matches!(wait(listener, Interest::IN, Some(&self.stop), None)?, Wake::Ready(_)))
+    }
+
+    /// Waits until a connection is ready for `interest`. The signal to stop doesn't end the wait: it starts the drain.
+    ///
+    /// Errors: the client was silent for too long, the drain is over, or the wait itself failed.
+    pub fn wait(&self, connection: impl AsFd, interest: Interest) -> Result<(), GaveUp> {
+        let idle_until = self.idle.map(|idle| Instant::now() + idle);
+        loop {
+            let drain_until = self.stop.since().map(|since| since + self.drain);
+            let stop = drain_until.is_none().then_some(&self.stop);
+            let deadline = idle_until.into_iter().chain(drain_until).min();
+            match wait(&connection, interest, stop, deadline).map_err(GaveUp::Failed)? {
+                Wake::Ready(_) => return Ok(()),
+                Wake::Stop => {}
+                Wake::TimedOut if drain_until.is_some_and(|end| end <= Instant::now()) => return Err(GaveUp::Drained),
+                Wake::TimedOut => return Err(GaveUp::Idle(self.idle.unwrap_or_default())),
+            }
+        }
+    }
+}
