@@ -67,12 +67,12 @@ pub fn some_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A size in bytes: `1024`, `64KiB`. At least 1, at most 1 GiB.
-pub fn size(text: &str) -> Result<usize, String> {
+/// The size of a buffer, in bytes: `1024`, `64KiB`. More than 16 MiB only costs memory.
+pub fn buffer_size(text: &str) -> Result<usize, String> {
     let size: bytesize::ByteSize = text.parse().map_err(|_| "a number of bytes, such as 1024 or 64KiB".to_owned())?;
-    match usize::try_from(size.as_u64()) {
-        Ok(bytes @ 1..=0x4000_0000) => Ok(bytes),
-        _ => Err("from 1 byte to 1GiB".to_owned()),
+    match size.as_u64() {
+        bytes @ 1..=0x0100_0000 => Ok(bytes as usize),
+        _ => Err("from 1 byte to 16MiB".to_owned()),
     }
 }
 
@@ -92,10 +92,10 @@ mod tests {
         assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
         assert!(duration("5").is_err(), "five what?");
         assert_eq!(some_duration("0s"), Err("must be longer than nothing".to_owned()));
-        assert_eq!(size("1024"), Ok(1024));
-        assert_eq!(size("64KiB"), Ok(65_536));
-        for wrong in ["0", "-1", "2GiB", "many", "18446744073709551616"] {
-            assert!(size(wrong).is_err(), "{wrong}");
+        assert_eq!(buffer_size("1024"), Ok(1024));
+        assert_eq!(buffer_size("64KiB"), Ok(65_536));
+        for wrong in ["0", "-1", "17MiB", "many", "18446744073709551616"] {
+            assert!(buffer_size(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -128,6 +128,8 @@ impl fmt::Display for GaveUp {
     }
 }
 
+impl std::error::Error for GaveUp {}
+
 impl Patience {
     /// Waits for the next client of a listening socket, or the next datagram. False: the server has been asked to stop.
     ///

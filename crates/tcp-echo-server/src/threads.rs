@@ -1,0 +1,72 @@
+//! A thread for each client, so that none waits for another.
+//!
+//! A small step from `iterative.rs`: what the loop did there after `accept`, a new thread does here. New is a bound on how
+//! many there are; a place is taken before `accept`, so that a client too many waits in the kernel's queue and costs nothing.
+
+use std::thread;
+
+use anyhow::{Context, Result};
+use common::berkeley::{OwnedFd, accept, close};
+use common::listener::{self, AcceptTrouble};
+use common::log;
+use common::slots::Slots;
+
+use crate::echo::{Echo, converse};
+
+/// Enough for `converse`, which keeps its buffer on the heap. The system's usual 2 to 8 MiB would let memory be used up by
+/// address space that is never touched.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipe (3), a trace file, and one
+/// or two to spare.
+const OTHER_DESCRIPTORS: usize = 10;
+
+/// Serves up to `max_connections` clients at once, until the server is asked to stop; then returns when the last has gone.
+///
+/// Errors: the listening socket is broken.
+pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<()> {
+    let slots = Slots::new(bound(max_connections));
+    let mut trouble = AcceptTrouble::new(crate::NAME);
+    // A scope ends when all its threads have: nobody is left behind when the server stops.
+    thread::scope(|scope| {
+        while let Some(slot) = slots.take(&echo.patience.stop) {
+            if !echo.patience.client_comes(&listener).context("cannot wait for clients")? {
+                break;
+            }
+            let (connection, peer) = match accept(&listener) {
+                Ok(accepted) => accepted,
+                Err(errno) => {
+                    trouble.failed(errno, &echo.patience.stop)?;
+                    continue;
+                }
+            };
+            let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+                let mut buffer = echo.prefix.buffer(echo.buffer_bytes);
+                converse(&connection, &peer, echo, &mut buffer);
+                close(connection);
+                drop(slot);
+            });
+            // Unlike thread::spawn, the builder returns the error instead of panicking. The one client is lost.
+            match spawned {
+                Ok(_) => trouble.over(),
+                Err(error) => trouble.shortage(format_args!("no thread for one: {error}"), &echo.patience.stop)?,
+            }
+            if echo.once {
+                break;
+            }
+        }
+        close(listener);
+        Ok(())
+    })
+}
+
+/// The bound on connections: what was asked for, or what the limit on descriptors leaves room for, which is then said.
+fn bound(wanted: usize) -> usize {
+    match listener::connections_that_fit(OTHER_DESCRIPTORS) {
+        Some(fit) if fit < wanted => {
+            log::line(crate::NAME, format_args!("the limit on descriptors leaves room for {fit} clients at once"));
+            fit
+        }
+        _ => wanted,
+    }
+}
