@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::Prefix;
+use common::sockopt::set_nonblocking;
 use common::wait::{GaveUp, Interest, Patience, Wake, wait};
 use common::{Errno, address, exit, log};
 
@@ -52,6 +53,8 @@ pub fn converse(connection: &OwnedFd, peer: &SocketAddr, echo: &Echo, buffer: &m
 ///
 /// Errors: the connection broke, or the server's patience is at its end.
 fn send_back(connection: &OwnedFd, echo: &Echo, buffer: &mut [u8]) -> Result<()> {
+    // Linux doesn't hand this down from the listener; other systems do.
+    set_nonblocking(connection).context("cannot set the connection up")?;
     let prefix_bytes = echo.prefix.as_bytes().len();
     loop {
         echo.patience.wait(connection, Interest::IN)?;
@@ -77,8 +80,8 @@ fn send_all(connection: &OwnedFd, mut data: &[u8], patience: &Patience) -> Resul
     Ok(())
 }
 
-/// Says goodbye to a client that would go on, and reads on for a little. A `close` while there is input that nobody has read would send RST, which can
-/// destroy replies on their way: see RFC 1122, section 4.2.2.13.
+/// Says goodbye to a client that would go on, and reads on for a little. A `close` while there is input that nobody has
+/// read would send RST, which can destroy replies on their way: see RFC 1122, section 4.2.2.13.
 fn linger(connection: &OwnedFd) {
     let deadline = Instant::now() + LINGER;
     let mut left = LINGER_BYTES;
