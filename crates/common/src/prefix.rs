@@ -77,12 +77,14 @@ pub enum Wrong {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wrong::Differs(at) => write!(f, "the reply differs from what was sent, from byte {at} on"),
-            Wrong::Short(back, sent) => write!(f, "the reply ended early: {back} of {sent} bytes came back"),
-            Wrong::Ambiguous => write!(f, "the message repeats the prefix so often that the reply can't be checked"),
+            Wrong::Differs(at) => write!(f, "it differs from what was sent, from byte {at} on"),
+            Wrong::Short(back, sent) => write!(f, "it ended early: {back} of {sent} bytes came back"),
+            Wrong::Ambiguous => write!(f, "what was sent repeats the prefix so often that it can't be checked"),
         }
     }
 }
+
+impl std::error::Error for Wrong {}
 
 /// Checks the reply of a stream while it arrives. Remembers only what was sent and hasn't come back yet.
 pub struct Check {

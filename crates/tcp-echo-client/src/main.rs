@@ -1,0 +1,86 @@
+//! The lecture's TCP client: `socket`, `connect`, `send`, `recv`, and it prints what came back.
+//!
+//! Its partner is `tcp-echo-server`. Both at once, in two terminals:
+//!
+//! ```text
+//! cargo run -p tcp-echo-server
+//! cargo run -p tcp-echo-client -- --trace
+//! ```
+//!
+//! How a connection comes about is in `connect.rs`; what is said on it in `message.rs` (the lecture: words from the command
+//! line) and `stream.rs` (stdin to the server and the reply to stdout, at the same time).
+
+#![forbid(unsafe_code)]
+
+mod connect;
+mod message;
+mod stdio;
+mod stream;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use common::berkeley::close;
+use common::prefix::Prefix;
+use common::{cli, exit};
+
+const NAME: &str = "tcp-echo-client";
+
+/// Enough to take in at once what usually arrives at once; the lecture has 1024.
+const BUFFER_BYTES: usize = 32 * 1024;
+
+/// Send a message to a TCP echo server, print the reply and check it
+#[derive(Parser)]
+#[command(name = NAME, version)]
+struct Options {
+    #[command(flatten)]
+    server: cli::Server,
+
+    /// What to send, with a space between the words; - alone: stdin, until its end
+    #[arg(value_name = "MESSAGE", default_value = "Hello world")]
+    message: Vec<OsString>,
+
+    /// Text that the server may put before each piece of its reply
+    #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
+    prefix: Prefix,
+
+    /// How long connecting may take, and then the whole exchange; with - how long the server may be silent
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::some_duration)]
+    timeout: Duration,
+
+    #[command(flatten)]
+    trace: cli::Trace,
+}
+
+/// What an exchange with the server needs to know.
+struct Exchange {
+    peer: SocketAddr,
+    prefix: Prefix,
+    timeout: Duration,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    exit::report(NAME, run(options))
+}
+
+fn run(options: Options) -> Result<()> {
+    options.trace.turn_on(NAME)?;
+    let (connection, peer) = connect::to_any(&options.server.host, options.server.port, options.timeout)?;
+    let exchange = Exchange { peer, prefix: options.prefix, timeout: options.timeout };
+    let connection = Arc::new(connection);
+    if options.message == ["-"] {
+        stream::converse(&connection, exchange)?;
+    } else {
+        message::converse(&connection, &cli::message(&options.message), &exchange)?;
+    }
+    if let Some(connection) = Arc::into_inner(connection) {
+        close(connection);
+    }
+    Ok(())
+}
