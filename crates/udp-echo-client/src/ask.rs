@@ -1,0 +1,187 @@
+//! One question to a UDP server and its answer: `socket`, `connect`, `send`, `recv`.
+//!
+//! A datagram may get lost, and so may its reply; nobody tells. The client waits, sends it again, and waits twice as long.
+//! `connect` sends nothing, but has the kernel deliver only this server's datagrams, and the news that nothing listens
+//! there, which comes with the *next* call: `recv` or `send` fails with `ECONNREFUSED`.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use common::berkeley::{self, OwnedFd, SocketType, connect, recv, send, socket};
+use common::prefix::Prefix;
+use common::wait::{Interest, Wake, wait};
+use common::{Errno, address, exit, log, sockopt};
+
+use crate::NAME;
+
+/// No datagram is longer.
+const LARGEST_DATAGRAM_BYTES: usize = 65_535;
+/// The longest single wait, whatever the doubling says.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// So many of the last questions are remembered: a second reply to one of them is late, or a duplicate, but not wrong.
+const REMEMBERED: usize = 16;
+
+/// How long to wait, and how often.
+pub struct Patience {
+    /// How often to send again.
+    pub retries: u32,
+    /// How long to wait for the first reply.
+    pub first_wait: Duration,
+    /// Whether to say so.
+    pub verbose: bool,
+}
+
+/// A server, at one of its addresses.
+pub struct Server {
+    /// As the user called it.
+    name: String,
+    socket: OwnedFd,
+    peer: SocketAddr,
+    /// The addresses that have not been tried yet.
+    others: VecDeque<SocketAddr>,
+    /// What happened at those that have.
+    failures: String,
+    prefix: Prefix,
+    patience: Patience,
+    asked: VecDeque<Vec<u8>>,
+    data: Vec<u8>,
+}
+
+/// How one question ended, when nothing is broken.
+enum Outcome {
+    /// So many bytes came back.
+    Reply(usize),
+    /// Nothing listens at the address, or there is no way to it.
+    Unreachable(Errno),
+}
+
+impl Server {
+    /// Prepares to ask the server at the first address that `host` has. Nothing is sent yet.
+    ///
+    /// Errors: the name has no address, or no socket can be made for any.
+    pub fn find(host: &str, port: u16, prefix: Prefix, patience: Patience) -> Result<Server> {
+        let mut others = VecDeque::from(address::resolve(host, port)?);
+        let name = format!("{host}:{port}");
+        let mut failures = String::new();
+        let (socket, peer) = next_address(&name, &mut others, &mut failures)?;
+        let (asked, data) = (VecDeque::new(), vec![0; LARGEST_DATAGRAM_BYTES]);
+        Ok(Server { name, socket, peer, others, failures, prefix, patience, asked, data })
+    }
+
+    /// Sends the question, as often as it takes, hands the reply to `print` and checks it. As long as the server has not
+    /// answered anything, a refusal moves on to its next address.
+    ///
+    /// Errors: refused everywhere; no reply after the last wait; a reply that is something else; what `print` returns.
+    pub fn ask(&mut self, question: &[u8], print: impl FnOnce(&[u8]) -> Result<()>) -> Result<()> {
+        let length = loop {
+            match self.exchange(question)? {
+                Outcome::Reply(length) => break length,
+                Outcome::Unreachable(errno) => {
+                    if self.others.is_empty() || !self.asked.is_empty() {
+                        return Err(errno).with_context(|| self.unreachable());
+                    }
+                    self.failures += &format!("{}: {}; ", address::show(&self.peer), exit::plain(errno));
+                    (self.socket, self.peer) = next_address(&self.name, &mut self.others, &mut self.failures)?;
+                }
+            }
+        };
+        let reply = &self.data[..length];
+        print(reply)?;
+        if !self.prefix.answers(reply, question) {
+            bail!("cannot accept the reply of {}: it differs from what was sent", address::show(&self.peer));
+        }
+        self.asked.push_front(question.to_vec());
+        self.asked.truncate(REMEMBERED);
+        Ok(())
+    }
+
+    /// Ends the conversation, of which the server learns nothing.
+    pub fn close(self) {
+        berkeley::close(self.socket);
+    }
+
+    /// Sends the question and waits for a reply, again and again.
+    fn exchange(&mut self, question: &[u8]) -> Result<Outcome> {
+        let peer = address::show(&self.peer);
+        let started = Instant::now();
+        let mut patience = self.patience.first_wait.min(LONGEST_WAIT);
+        for attempt in 0..=self.patience.retries {
+            if attempt > 0 && self.patience.verbose {
+                let waited = humantime::format_duration(patience / 2);
+                log::line(NAME, format_args!("no reply from {peer} within {waited}: sending again ({attempt})"));
+            }
+            match send(&self.socket, question) {
+                // No room for it, now: like a datagram that is lost on the way.
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => {}
+                Err(errno) if is_unreachable(errno) => return Ok(Outcome::Unreachable(errno)),
+                Err(errno) => return Err(errno).with_context(|| format!("cannot send to {peer}")),
+            }
+            let deadline = Instant::now() + patience;
+            while let Wake::Ready(_) =
+                wait(&self.socket, Interest::IN, None, Some(deadline)).context("cannot wait for the reply")?
+            {
+                match recv(&self.socket, &mut self.data) {
+                    Ok(length) if self.is_old(&self.data[..length], question) => {}
+                    Ok(length) => return Ok(Outcome::Reply(length)),
+                    Err(Errno::AGAIN | Errno::INTR) => {}
+                    Err(errno) if is_unreachable(errno) => return Ok(Outcome::Unreachable(errno)),
+                    Err(errno) => return Err(errno).with_context(|| format!("cannot receive from {peer}")),
+                }
+            }
+            patience = (patience * 2).min(LONGEST_WAIT);
+        }
+        let tries = self.patience.retries + 1;
+        let plural = if tries == 1 { "" } else { "s" };
+        let waited = humantime::format_duration(Duration::from_millis(started.elapsed().as_millis() as u64));
+        bail!("cannot get a reply from {peer}: silent after {tries} datagram{plural} and {waited}")
+    }
+
+    /// Whether this is not the reply to this question, but one more to an earlier one.
+    fn is_old(&self, reply: &[u8], question: &[u8]) -> bool {
+        !self.prefix.answers(reply, question) && self.asked.iter().any(|asked| self.prefix.answers(reply, asked))
+    }
+
+    fn unreachable(&self) -> String {
+        unreachable(&self.name, &self.failures, &self.peer)
+    }
+}
+
+/// `socket` and `connect` for the first address that will have it.
+fn next_address(
+    name: &str,
+    addresses: &mut VecDeque<SocketAddr>,
+    failures: &mut String,
+) -> Result<(OwnedFd, SocketAddr)> {
+    loop {
+        let Some(address) = addresses.pop_front() else { bail!("cannot reach {name}: no address") };
+        let connected = socket(address::family(&address), SocketType::DGRAM).and_then(|socket| {
+            connect(&socket, &address)?;
+            sockopt::set_nonblocking(&socket)?;
+            Ok(socket)
+        });
+        match connected {
+            Ok(socket) => return Ok((socket, address)),
+            Err(errno) if addresses.is_empty() => {
+                return Err(errno).with_context(|| unreachable(name, failures, &address));
+            }
+            Err(errno) => *failures += &format!("{}: {}; ", address::show(&address), exit::plain(errno)),
+        }
+    }
+}
+
+/// `cannot reach localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000`, to be followed by the last cause.
+fn unreachable(name: &str, failures: &str, last: &SocketAddr) -> String {
+    let last = address::show(last).to_string();
+    if failures.is_empty() && name == last {
+        format!("cannot reach {last}")
+    } else {
+        format!("cannot reach {name}: {failures}{last}")
+    }
+}
+
+/// The network's answers to a datagram that found nobody.
+fn is_unreachable(errno: Errno) -> bool {
+    matches!(errno, Errno::CONNREFUSED | Errno::CONNRESET | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN)
+}

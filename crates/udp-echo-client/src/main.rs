@@ -1,0 +1,93 @@
+//! The lecture's UDP client: `socket`, `connect`, `send`, `recv`, and it prints what came back.
+//!
+//! Its partner is `udp-echo-server`. Both at once, in two terminals:
+//!
+//! ```text
+//! cargo run -p udp-echo-server
+//! cargo run -p udp-echo-client -- --trace
+//! ```
+//!
+//! The calls are in `ask.rs`: one question, asked again if there is no answer. This file asks one, `lines.rs` one for each
+//! line of stdin.
+
+#![forbid(unsafe_code)]
+
+mod ask;
+mod lines;
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use common::prefix::Prefix;
+use common::{cli, exit};
+
+use ask::{Patience, Server};
+
+const NAME: &str = "udp-echo-client";
+
+/// Send a datagram to a UDP echo server, print the reply and check it
+#[derive(Parser)]
+#[command(name = NAME, version)]
+struct Options {
+    #[command(flatten)]
+    server: cli::Server,
+
+    /// What to send, with a space between the words; - alone: each line of stdin, as a datagram of its own
+    #[arg(value_name = "MESSAGE", default_value = "Hello world")]
+    message: Vec<OsString>,
+
+    /// Text that the server may put before its reply
+    #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
+    prefix: Prefix,
+
+    /// How often to send again when there is no reply
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=30))]
+    retries: u32,
+
+    /// How long to wait for the reply the first time; then twice as long each time
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = cli::some_duration)]
+    timeout: Duration,
+
+    /// Say on stderr when something is sent again
+    #[arg(long, short)]
+    verbose: bool,
+
+    #[command(flatten)]
+    trace: cli::Trace,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    exit::report(NAME, run(options))
+}
+
+fn run(options: Options) -> Result<()> {
+    options.trace.turn_on(NAME)?;
+    let patience = Patience { retries: options.retries, first_wait: options.timeout, verbose: options.verbose };
+    let mut server = Server::find(&options.server.host, options.server.port, options.prefix, patience)?;
+    if options.message == ["-"] {
+        lines::converse(&mut server)?;
+    } else {
+        let message = cli::message(&options.message);
+        server.ask(&message, |reply| print(reply).map(|_| ()))?;
+    }
+    server.close();
+    Ok(())
+}
+
+/// Prints a reply, and a newline if it ends in none. False: nobody reads stdout any more, which is the end, but no error.
+///
+/// Errors: stdout can't be written.
+fn print(reply: &[u8]) -> Result<bool> {
+    let newline: &[u8] = if reply.ends_with(b"\n") { b"" } else { b"\n" };
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(&[reply, newline].concat()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot write to stdout"),
+    }
+}

@@ -1,0 +1,225 @@
+//! Whom the server does not answer, and why.
+//!
+//! An echo server answers everybody, so it can be made to answer somebody who never asked, or another echo server, which
+//! answers back, for ever (CVE-1999-0103, CVE-2024-2169). The sender's address of a datagram proves nothing.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use crate::rate::{Rate, RateLimit};
+use crate::repeats::Repeats;
+
+/// The highest of the ports that belong to a system's own servers, some of which answer whatever comes.
+const HIGHEST_LOW_PORT: u16 = 1023;
+
+/// Why a datagram is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It came from port 0, where nobody can be answered.
+    PortZero,
+    /// It came from this very socket.
+    OwnAddress,
+    /// It came from a port with our number: another server like this one, perhaps.
+    SamePort,
+    /// It came from a port that a server has, not a client.
+    LowPort,
+    /// It was sent to many: all of them would answer one.
+    ToMany,
+    /// It brings back what was sent there, again and again.
+    Loop,
+    /// Its source has used up its rate.
+    Rate,
+}
+
+impl Refusal {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Refusal; 7] = [
+        Refusal::PortZero,
+        Refusal::OwnAddress,
+        Refusal::SamePort,
+        Refusal::LowPort,
+        Refusal::ToMany,
+        Refusal::Loop,
+        Refusal::Rate,
+    ];
+
+    /// What the account calls the datagrams that were refused for this reason.
+    pub fn counted(self) -> &'static str {
+        match self {
+            Refusal::PortZero => "from port 0",
+            Refusal::OwnAddress => "from ourselves",
+            Refusal::SamePort => "from our own port",
+            Refusal::LowPort => "from a low port",
+            Refusal::ToMany => "to many",
+            Refusal::Loop => "in a loop",
+            Refusal::Rate => "over the rate limit",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::PortZero => "port 0 can't be answered",
+            Refusal::OwnAddress => "that is this server itself",
+            Refusal::SamePort => "its port is our own, so it may be a server like this one (--allow-same-port)",
+            Refusal::LowPort => {
+                "its port is below 1024, so it may be a server that answers everything (--allow-low-ports)"
+            }
+            Refusal::ToMany => "it asked a broadcast or multicast address",
+            Refusal::Loop => "it sends back what it was sent, again and again (--no-loop-guard)",
+            Refusal::Rate => "more datagrams a second than --rate-limit allows",
+        })
+    }
+}
+
+/// What the guard goes by.
+pub struct Rules {
+    /// The address the server is bound to.
+    pub local: SocketAddr,
+    /// What goes before each datagram that is sent back.
+    pub prefix: Vec<u8>,
+    /// Answer a port with our number.
+    pub allow_same_port: bool,
+    /// Answer ports below 1024.
+    pub allow_low_ports: bool,
+    /// Look out for loops.
+    pub loop_guard: bool,
+    /// The limit per source address that isn't a loopback one.
+    pub rate_limit: Rate,
+}
+
+/// The rules, and what has to be remembered for them.
+pub struct Guard {
+    rules: Rules,
+    repeats: Option<Repeats>,
+    rate_limit: Option<RateLimit>,
+}
+
+/// A datagram, as the guard sees it.
+pub struct Datagram<'a> {
+    /// Where it says that it came from.
+    pub peer: SocketAddr,
+    /// Where it was sent to, if that is known.
+    pub destination: Option<IpAddr>,
+    /// Whether others than this machine got it too, as far as is known.
+    pub to_many: bool,
+    /// What it brought.
+    pub data: &'a [u8],
+}
+
+impl Guard {
+    /// Nothing has happened yet.
+    pub fn new(rules: Rules) -> Guard {
+        let repeats = rules.loop_guard.then(|| Repeats::new(&rules.prefix, Instant::now()));
+        let rate_limit = RateLimit::new(rules.rate_limit, Instant::now());
+        Guard { rules, repeats, rate_limit }
+    }
+
+    /// Whether to answer.
+    ///
+    /// Errors: the first reason not to.
+    pub fn admit(&mut self, datagram: &Datagram) -> Result<(), Refusal> {
+        self.rules.admit(datagram)?;
+        let now = Instant::now();
+        if let Some(repeats) = &mut self.repeats
+            && !repeats.admits(&datagram.peer, datagram.data, now)
+        {
+            return Err(Refusal::Loop);
+        }
+        if let Some(limit) = &mut self.rate_limit
+            && !datagram.peer.ip().to_canonical().is_loopback()
+            && !limit.admits(datagram.peer.ip(), now)
+        {
+            return Err(Refusal::Rate);
+        }
+        Ok(())
+    }
+}
+
+impl Rules {
+    /// What can be told from one datagram alone.
+    fn admit(&self, datagram: &Datagram) -> Result<(), Refusal> {
+        let (from, port) = (datagram.peer.ip().to_canonical(), datagram.peer.port());
+        let asked = datagram.destination.unwrap_or(self.local.ip()).to_canonical();
+        if port == 0 {
+            return Err(Refusal::PortZero);
+        }
+        if port == self.local.port() && from == asked {
+            return Err(Refusal::OwnAddress);
+        }
+        if port == self.local.port() && !self.allow_same_port {
+            return Err(Refusal::SamePort);
+        }
+        if port <= HIGHEST_LOW_PORT && !self.allow_low_ports {
+            return Err(Refusal::LowPort);
+        }
+        let broadcast = matches!(asked, IpAddr::V4(asked) if asked.is_broadcast());
+        if datagram.to_many || asked.is_multicast() || broadcast {
+            return Err(Refusal::ToMany);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(local: &str) -> Rules {
+        Rules {
+            local: local.parse().unwrap(),
+            prefix: b"echo -> ".to_vec(),
+            allow_same_port: false,
+            allow_low_ports: false,
+            loop_guard: true,
+            rate_limit: Rate::DEFAULT,
+        }
+    }
+
+    fn from<'a>(peer: &str, destination: &str) -> Datagram<'a> {
+        let (peer, destination) = (peer.parse().unwrap(), destination.parse().ok());
+        Datagram { peer, destination, to_many: false, data: b"x" }
+    }
+
+    #[test]
+    fn who_is_answered_and_who_is_not() {
+        let cases = [
+            ("192.0.2.1:40000", "192.0.2.7", Ok(())),
+            ("192.0.2.1:1024", "192.0.2.7", Ok(())),
+            ("192.0.2.1:0", "192.0.2.7", Err(Refusal::PortZero)),
+            ("192.0.2.7:2000", "192.0.2.7", Err(Refusal::OwnAddress)),
+            ("[::ffff:192.0.2.7]:2000", "192.0.2.7", Err(Refusal::OwnAddress)),
+            ("192.0.2.1:2000", "192.0.2.7", Err(Refusal::SamePort)),
+            ("127.0.0.1:2000", "127.0.0.2", Err(Refusal::SamePort)),
+            ("192.0.2.1:7", "192.0.2.7", Err(Refusal::LowPort)),
+            ("192.0.2.1:1023", "192.0.2.7", Err(Refusal::LowPort)),
+            ("192.0.2.1:40000", "255.255.255.255", Err(Refusal::ToMany)),
+            ("192.0.2.1:40000", "224.0.0.1", Err(Refusal::ToMany)),
+            ("[2001:db8::1]:40000", "ff02::1", Err(Refusal::ToMany)),
+        ];
+        for (peer, destination, expected) in cases {
+            assert_eq!(rules("[::]:2000").admit(&from(peer, destination)), expected, "{peer} to {destination}");
+        }
+        let broadcast = Datagram { to_many: true, ..from("192.0.2.1:40000", "192.0.2.255") };
+        assert_eq!(rules("[::]:2000").admit(&broadcast), Err(Refusal::ToMany));
+    }
+
+    #[test]
+    fn exceptions_are_made_on_request_but_never_for_port_0_or_itself() {
+        let lenient = Rules { allow_same_port: true, allow_low_ports: true, ..rules("192.0.2.7:2000") };
+        assert_eq!(lenient.admit(&from("192.0.2.1:2000", "")), Ok(()));
+        assert_eq!(lenient.admit(&from("192.0.2.1:7", "")), Ok(()));
+        assert_eq!(lenient.admit(&from("192.0.2.1:0", "")), Err(Refusal::PortZero));
+        assert_eq!(lenient.admit(&from("192.0.2.7:2000", "")), Err(Refusal::OwnAddress));
+    }
+
+    #[test]
+    fn the_rate_limit_is_not_for_this_machine() {
+        let mut guard = Guard::new(Rules { rate_limit: "3".parse().unwrap(), ..rules("[::]:2000") });
+        let mut answered = |peer| (0..9).filter(|_| guard.admit(&from(peer, "192.0.2.7")).is_ok()).count();
+        assert_eq!(answered("192.0.2.1:40000"), 3);
+        assert_eq!(answered("[::ffff:127.0.0.1]:40000"), 9);
+    }
+}
