@@ -41,14 +41,15 @@ fn errno_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
 
 /// What to do about an error, where that's the same whoever meets it.
 fn hint(error: &Error) -> Option<&'static str> {
+    let listening = error.to_string().starts_with("cannot listen on ");
     match error.chain().find_map(errno_of)? {
         Errno::ADDRINUSE => {
             Some("another program has this port; stop it, or choose another with --port (0: any free one)")
         }
-        Errno::ADDRNOTAVAIL => Some("--host takes an address of this machine"),
+        Errno::ADDRNOTAVAIL if listening => Some("--host takes an address of this machine"),
         Errno::CONNREFUSED => Some("nothing listens there; start the server first, or check the port"),
         Errno::MSGSIZE => Some("a datagram holds at most 65,507 bytes over IPv4, 65,527 over IPv6"),
-        Errno::ACCESS => Some("ports below 1024 need a privilege; choose a higher --port"),
+        Errno::ACCESS if listening => Some("ports below 1024 need a privilege; choose a higher --port"),
         _ => None,
     }
 }

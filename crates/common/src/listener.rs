@@ -141,11 +141,15 @@ fn is_of_the_network(errno: Errno) -> bool {
     )
 }
 
-/// Raises the limit on descriptors as far as this process may, and returns how many connections fit below it, with
-/// `reserve` descriptors kept for everything else. None: there is no limit.
-pub fn connections_that_fit(reserve: usize) -> Option<usize> {
-    let limit = raise_descriptor_limit()?;
-    Some(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(reserve).max(1))
+/// The bound on connections: `wanted`, or as many as the limit on descriptors leaves room for, which is then said. The limit
+/// is first raised as far as this process may. A connection takes `each` descriptors, and everything else takes `others`.
+pub fn most_connections(program: &str, wanted: usize, each: usize, others: usize) -> usize {
+    let Some(limit) = raise_descriptor_limit() else { return wanted };
+    let fit = (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others) / each).max(1);
+    if fit < wanted {
+        log::line(program, format_args!("the limit on descriptors leaves room for {fit} clients at once"));
+    }
+    wanted.min(fit)
 }
 
 #[cfg(unix)]

@@ -137,9 +137,9 @@ impl Check {
         self.payload_from + self.payload.len() as u64
     }
 
-    /// How many bytes have been sent and not come back yet.
+    /// How many bytes have been sent and not come back yet; the last few that have may be counted as a prefix or not.
     pub fn owed_bytes(&self) -> usize {
-        self.payload.len()
+        self.payload.len().saturating_sub(self.reply.len())
     }
 
     /// These bytes have arrived.

@@ -138,20 +138,43 @@ impl Patience {
         Ok(matches!(wait(listener, Interest::IN, Some(&self.stop), None)?, Wake::Ready(_)))
     }
 
+    /// When the drain ends, once the server has been asked to stop.
+    pub fn drain_until(&self) -> Option<Instant> {
+        self.stop.since().map(|since| since + self.drain)
+    }
+
     /// Waits until a connection is ready for `interest`. The signal to stop doesn't end the wait: it starts the drain.
     ///
     /// Errors: the client was silent for too long, the drain is over, or the wait itself failed.
     pub fn wait(&self, connection: impl AsFd, interest: Interest) -> Result<(), GaveUp> {
         let idle_until = self.idle.map(|idle| Instant::now() + idle);
+        if self.wait_until(connection, interest, idle_until)? {
+            Ok(())
+        } else {
+            Err(GaveUp::Idle(self.idle.unwrap_or_default()))
+        }
+    }
+
+    /// As [`Self::wait`], but until `deadline` instead of for as long as a client may be silent. False: it has passed.
+    ///
+    /// Errors: the drain is over, however busy the client is; or the wait itself failed.
+    pub fn wait_until(
+        &self,
+        connection: impl AsFd,
+        interest: Interest,
+        deadline: Option<Instant>,
+    ) -> Result<bool, GaveUp> {
         loop {
-            let drain_until = self.stop.since().map(|since| since + self.drain);
+            let drain_until = self.drain_until();
+            if drain_until.is_some_and(|end| end <= Instant::now()) {
+                return Err(GaveUp::Drained);
+            }
             let stop = drain_until.is_none().then_some(&self.stop);
-            let deadline = idle_until.into_iter().chain(drain_until).min();
-            match wait(&connection, interest, stop, deadline).map_err(GaveUp::Failed)? {
-                Wake::Ready(_) => return Ok(()),
-                Wake::Stop => {}
-                Wake::TimedOut if drain_until.is_some_and(|end| end <= Instant::now()) => return Err(GaveUp::Drained),
-                Wake::TimedOut => return Err(GaveUp::Idle(self.idle.unwrap_or_default())),
+            let until = deadline.into_iter().chain(drain_until).min();
+            match wait(&connection, interest, stop, until).map_err(GaveUp::Failed)? {
+                Wake::Ready(_) => return Ok(true),
+                Wake::TimedOut if until == deadline => return Ok(false),
+                Wake::TimedOut | Wake::Stop => {}
             }
         }
     }

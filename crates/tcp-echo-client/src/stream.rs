@@ -108,11 +108,13 @@ fn send_all_input(connection: &OwnedFd, shared: &Shared, timeout: Duration) -> R
             }
         }
     }
-    shutdown(connection, Shutdown::Write).context("cannot send")?;
-    let mut progress = shared.lock();
-    progress.said_all = true;
-    progress.moved = Instant::now();
-    Ok(())
+    // First noted, then done: the server's end of file may come at once.
+    {
+        let mut progress = shared.lock();
+        progress.said_all = true;
+        progress.moved = Instant::now();
+    }
+    shutdown(connection, Shutdown::Write).context("cannot send")
 }
 
 /// The other direction: `recv` and `write` to stdout, until the server's last byte.

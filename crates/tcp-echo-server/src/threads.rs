@@ -8,7 +8,6 @@ use std::thread;
 use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};
 use common::listener::{self, AcceptTrouble};
-use common::log;
 use common::slots::Slots;
 
 use crate::echo::{Echo, converse};
@@ -25,7 +24,8 @@ const OTHER_DESCRIPTORS: usize = 10;
 ///
 /// Errors: the listening socket is broken.
 pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<()> {
-    let slots = Slots::new(bound(max_connections));
+    let most = listener::most_connections(crate::NAME, max_connections, 1, OTHER_DESCRIPTORS);
+    let slots = Slots::new(most);
     let mut trouble = AcceptTrouble::new(crate::NAME);
     // A scope ends when all its threads have: nobody is left behind when the server stops.
     thread::scope(|scope| {
@@ -58,15 +58,4 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
         close(listener);
         Ok(())
     })
-}
-
-/// The bound on connections: what was asked for, or what the limit on descriptors leaves room for, which is then said.
-fn bound(wanted: usize) -> usize {
-    match listener::connections_that_fit(OTHER_DESCRIPTORS) {
-        Some(fit) if fit < wanted => {
-            log::line(crate::NAME, format_args!("the limit on descriptors leaves room for {fit} clients at once"));
-            fit
-        }
-        _ => wanted,
-    }
 }

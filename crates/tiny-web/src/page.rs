@@ -1,0 +1,52 @@
+//! The pages that the server makes itself: the lecture's, and the one that says what went wrong.
+//!
+//! The lecture's reply was this, whatever was asked:
+//!
+//! ```text
+//! HTTP-Version: HTTP/1.0 200 OK
+//! Content-Length: 3012
+//! Content-Type: text/html
+//!
+//! <p>Hello world!</p>
+//! <body>
+//! ```
+//!
+//! Browsers are patient, and some of them show it. What is wrong with it:
+//!
+//! - The first line is no status line. `HTTP-Version` is the name of a rule in the grammar; what goes on the wire is
+//!   `HTTP/1.0 200 OK`. A strict client takes the line for a field, and the reply for one of HTTP/0.9, or for noise.
+//! - `Content-Length: 3012` promises 2,985 bytes more than the 27 that follow. As the connection stays open, the client
+//!   waits for them until one of the two gives up.
+//! - The lines end with a line feed alone; HTTP's end with carriage return and line feed.
+//! - `<body>` comes after the paragraph that should be in it, and is never closed. No character encoding is named.
+//! - There is one reply for each piece that `recv` returns, not for each request: a request that arrives in two pieces gets
+//!   two, and two requests in one piece get one.
+//!
+//! Here the page is counted, the head is made by `response.rs`, and requests are told apart by `request.rs`.
+
+use crate::status::Status;
+
+/// The lecture's page, as a small whole document.
+pub const LECTURE: &str = r#"<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Hello world!</title></head>
+<body>
+<p>Hello world!</p>
+</body>
+</html>
+"#;
+
+/// A page that says no more than the status does. Nothing of the request is repeated in it, so nothing needs escaping.
+pub fn of_status(status: Status) -> String {
+    let (code, reason) = (status.code(), status.reason());
+    format!(
+        r#"<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{code} {reason}</title></head>
+<body>
+<p>{code} {reason}</p>
+</body>
+</html>
+"#
+    )
+}

@@ -1,0 +1,234 @@
+//! The target of a request to a path below the root: the names on the way down, and nothing that leads up or out.
+//!
+//! This is the first of two doors. The second is in `folder.rs`, which opens the path by descriptors below the root's, so
+//! that no link and no race leads out either.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+use crate::request::is_authority;
+use crate::status::Status;
+
+/// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A way down from the root.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LocalPath {
+    /// The names, decoded. None is empty, begins with a dot, or has a slash, a backslash or a NUL in it.
+    segments: Vec<Vec<u8>>,
+    /// Whether the target ended with a slash, as a folder's does.
+    pub has_slash: bool,
+}
+
+impl LocalPath {
+    /// Takes a target apart: `/a%20b/c?query`, or the same behind `http://host`. The query is dropped. Two slashes count
+    /// as one, as they do in the file system.
+    ///
+    /// Errors: 400 for what isn't a path, a wrong `%XX`, and a NUL; 404 for what is a path, but never to be found: a name
+    /// that begins with a dot (and so `.` and `..`), or has a backslash or an encoded slash in it.
+    pub fn of_target(target: &str) -> Result<LocalPath, Status> {
+        let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
+        let path = strip_authority(without_query).ok_or(Status::BadRequest)?;
+        if !path.starts_with('/') || target.contains('#') {
+            return Err(Status::BadRequest);
+        }
+        let mut segments = Vec::new();
+        // All are looked at before one is refused: a path that is malformed anywhere is malformed.
+        let mut is_refused = false;
+        // Split first, decode then, and only once: an encoded slash separates nothing.
+        for encoded in path.split('/').filter(|segment| !segment.is_empty()) {
+            let segment = decode(encoded).ok_or(Status::BadRequest)?;
+            is_refused |= segment.starts_with(b".") || segment.iter().any(|byte| NEVER_IN_A_NAME.contains(byte));
+            segments.push(segment);
+        }
+        if is_refused {
+            return Err(Status::NotFound);
+        }
+        Ok(LocalPath { segments, has_slash: path.ends_with('/') })
+    }
+
+    /// Whether this is the root itself.
+    pub fn is_root(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// The path as the system wants it, relative to the root. None: the system can't have a file of this name.
+    pub fn below_root(&self) -> Option<PathBuf> {
+        if self.is_root() {
+            return Some(PathBuf::from("."));
+        }
+        self.segments.iter().map(|segment| os_name(segment)).collect()
+    }
+
+    /// The target for this path as a folder. It begins with one slash and no more, so that no browser takes the first name
+    /// for another host's, and is built from the decoded names.
+    pub fn folder_target(&self) -> String {
+        let mut target = String::from("/");
+        for segment in &self.segments {
+            target.extend(percent_encode(segment, RESERVED));
+            target.push('/');
+        }
+        target
+    }
+}
+
+/// On Windows a colon leads to another drive, or to a hidden stream of a file.
+const NEVER_IN_A_NAME: &[u8] = if cfg!(windows) { b"/\\:" } else { b"/\\" };
+
+/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is.
+fn strip_authority(target: &str) -> Option<&str> {
+    let Some((scheme, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
+        return Some(target);
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let is_good = is_http && !authority.is_empty() && is_authority(authority.as_bytes());
+    is_good.then_some(if path.is_empty() { "/" } else { path })
+}
+
+/// Decodes `%XX`, once. None: there's a `%` without two digits, or a NUL.
+fn decode(segment: &str) -> Option<Vec<u8>> {
+    let mut after_percent = segment.split('%');
+    after_percent.next();
+    let is_digits = |text: &str| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let decoded: Vec<u8> = percent_decode_str(segment).collect();
+    (after_percent.all(is_digits) && !decoded.contains(&0)).then_some(decoded)
+}
+
+/// A file name is bytes.
+#[cfg(unix)]
+fn os_name(segment: &[u8]) -> Option<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(OsString::from_vec(segment.to_vec()))
+}
+
+/// A file name is text.
+#[cfg(windows)]
+fn os_name(segment: &[u8]) -> Option<OsString> {
+    String::from_utf8(segment.to_vec()).ok().map(OsString::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What becomes of a target: the path below the root, with its slash, or the status that refuses it.
+    fn outcome(target: &str) -> String {
+        match LocalPath::of_target(target) {
+            Ok(path) => {
+                let slash = if path.has_slash && !path.is_root() { "/" } else { "" };
+                format!("{}{slash}", path.below_root().unwrap().display()).replace('\\', "/")
+            }
+            Err(status) => status.code().to_string(),
+        }
+    }
+
+    #[test]
+    fn targets_and_what_becomes_of_them() {
+        let table = [
+            ("/", "."),
+            ("/?a=/../b", "."),
+            ("/index.html", "index.html"),
+            ("/a/b.txt?x=%zz", "a/b.txt"),
+            ("/a/", "a/"),
+            ("/a%20b/%C3%A9", "a b/é"),
+            ("/100%25", "100%"),
+            ("/%2525", "%25"),
+            ("//evil.example", "evil.example"),
+            ("/a//b///", "a/b/"),
+            ("/a...b", "a...b"),
+            ("http://localhost:2000/a", "a"),
+            ("HTTP://[::1]:2000", "."),
+            ("http://localhost?a", "."),
+            ("/http://evil.example/", "http:/evil.example/"),
+            ("/..", "404"),
+            ("/../etc/passwd", "404"),
+            ("/a/../../etc/passwd", "404"),
+            ("/a/..", "404"),
+            ("/./a", "404"),
+            ("/...", "404"),
+            ("/.git/config", "404"),
+            ("/%2egit/config", "404"),
+            ("/%2e%2e/etc/passwd", "404"),
+            ("/.%2E/etc/passwd", "404"),
+            ("/%252e%252e/etc/passwd", "%2e%2e/etc/passwd"),
+            ("/..%2fetc/passwd", "404"),
+            ("/a%2fb", "404"),
+            ("/a%2F..%2F..%2Fetc", "404"),
+            ("/a\\..\\b", "404"),
+            ("/a%5c..%5cb", "404"),
+            ("/a%00.txt", "400"),
+            ("/../%00", "400"),
+            ("/%", "400"),
+            ("/%4", "400"),
+            ("/%zz", "400"),
+            ("/%%41", "400"),
+            ("/%+1", "400"),
+            ("/a#b", "400"),
+            ("*", "400"),
+            ("a", "400"),
+            ("?", "400"),
+            ("..", "400"),
+            ("localhost:2000", "400"),
+            ("ftp://localhost/a", "400"),
+            ("http:///a", "400"),
+            ("http://a@b/c", "400"),
+            ("http://[::1/c", "400"),
+        ];
+        for (target, expected) in table {
+            let expected = if cfg!(windows) && target.starts_with("/http:") { "404" } else { expected };
+            assert_eq!(outcome(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_stays_here() {
+        let table = [
+            ("/", "/"),
+            ("/a", "/a/"),
+            ("//evil.example", "/evil.example/"),
+            ("///evil.example//b", "/evil.example/b/"),
+            ("/%0d%0aSet-Cookie:x", "/%0D%0ASet%2DCookie%3Ax/"),
+            ("/a%3Fb%23c%25d", "/a%3Fb%23c%25d/"),
+            ("/%22%3E%3Cscript%3E", "/%22%3E%3Cscript%3E/"),
+        ];
+        for (target, expected) in table {
+            let path = LocalPath::of_target(target);
+            if cfg!(windows) && path.is_err() {
+                continue;
+            }
+            assert_eq!(path.unwrap().folder_target(), expected.replace("%2D", "-"), "{target}");
+        }
+    }
+
+    /// Targets made of what has led out of other servers' roots.
+    fn hostile() -> impl Strategy<Value = String> {
+        let parts =
+            ["/", "..", ".", "%2e", "%2E", "%2f", "%5c", "\\", "%25", "%00", "a", "é", "//", "?", "#", ":", "c:"];
+        prop::collection::vec(prop::sample::select(parts.to_vec()), 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leaves_the_root(target in prop_oneof![hostile(), "\\PC*", "/\\PC*", "/[ -~]*"]) {
+            if let Ok(path) = LocalPath::of_target(&target) {
+                if let Some(below) = path.below_root().filter(|_| !path.is_root()) {
+                    prop_assert!(below.components().all(|part| matches!(part, Component::Normal(_))), "{below:?}");
+                    prop_assert_eq!(below.components().count(), path.segments.len());
+                }
+                let folder = path.folder_target();
+                prop_assert!(folder.starts_with('/') && !folder.starts_with("//") && folder.ends_with('/'));
+                prop_assert!(folder.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'));
+                // And the redirect leads to the same place, with its slash.
+                prop_assert_eq!(LocalPath::of_target(&folder), Ok(LocalPath { has_slash: true, ..path }));
+            }
+        }
+    }
+}

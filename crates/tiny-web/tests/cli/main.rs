@@ -1,0 +1,101 @@
+//! The server as its users meet it: started as a program, asked over TCP.
+
+mod folder;
+mod harness;
+mod http;
+mod stopping;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::{contains, is_match, starts_with};
+
+use harness::{PATIENCE, Server};
+
+fn tiny_web() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tiny-web"));
+    command.timeout(PATIENCE);
+    command
+}
+
+#[test]
+fn the_ready_lines_name_the_port_and_who_can_reach_it_and_what_to_open() {
+    let server = Server::start(&[]);
+    let port = server.port;
+    let expected = [
+        format!("tiny-web: listening on 127.0.0.1:{port}"),
+        "tiny-web: this machine only".to_owned(),
+        format!("tiny-web: open http://localhost:{port}"),
+    ];
+    assert_eq!(server.ready_lines, expected);
+}
+
+#[test]
+fn help_names_every_option() {
+    let mut options = tiny_web().arg("--help").assert().success();
+    for option in [
+        "[DIR]",
+        "--host <HOST>",
+        "--port <PORT>",
+        "--backlog <N>",
+        "--max-connections <N>",
+        "--head-timeout <TIME>",
+        "--idle-timeout <TIME>",
+        "--drain <TIME>",
+        "--trace",
+        "--trace-file <FILE>",
+        "--version",
+    ] {
+        options = options.stdout(contains(option));
+    }
+}
+
+#[test]
+fn bad_usage_is_told_with_status_2() {
+    for arguments in
+        [&["--port", "65536"][..], &["--idle-timeout", "5"], &["--head-timeout", "0s"], &["a", "b"], &["-x"]]
+    {
+        tiny_web().args(arguments).assert().code(2).stdout("").stderr(starts_with("error: "));
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_in_one_line() {
+    let place = tempfile::tempdir().unwrap();
+    let missing = place.path().join("missing");
+    let expected = format!("tiny-web: cannot open {}: no such file or directory\n", missing.display());
+    let run = tiny_web().arg(&missing).args(["--port", "0"]).assert().code(1).stdout("");
+    if cfg!(unix) {
+        run.stderr(expected);
+    }
+}
+
+#[test]
+fn a_file_is_no_folder() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let run = tiny_web().arg(file.path()).args(["--port", "0"]).assert().code(1).stdout("");
+    run.stderr(is_match("^tiny-web: cannot open [^\n]*\n$").unwrap());
+}
+
+#[test]
+fn a_second_server_on_the_same_port_says_that_it_is_taken() {
+    let first = Server::start(&[]);
+    let port = first.port.to_string();
+    let expected = format!("tiny-web: cannot listen on 127.0.0.1:{port}: ");
+    let run = tiny_web().args(["--host", "127.0.0.1", "--port", &port]).assert().code(1).stdout("");
+    let run = run.stderr(starts_with(expected).and(contains("\nhint: ")));
+    if cfg!(unix) {
+        run.stderr(contains("address already in use"));
+    }
+}
+
+#[test]
+fn the_trace_shows_the_calls_of_the_lecture_in_their_order() {
+    let place = tempfile::tempdir().unwrap();
+    let trace = place.path().join("trace.json");
+    let server = Server::start(&["--trace-file", trace.to_str().unwrap()]);
+    server.get("/");
+    let lines = std::fs::read_to_string(&trace).unwrap();
+    let calls = lines.lines().filter_map(|line| line.split("\"call\":\"").nth(1)?.split('"').next());
+    let lectures: Vec<&str> = calls.filter(|call| !["setsockopt", "getsockname"].contains(call)).collect();
+    assert_eq!(lectures[..6], ["socket", "bind", "listen", "accept", "recv", "send"], "{lines}");
+}

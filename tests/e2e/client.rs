@@ -1,0 +1,219 @@
+//! Our TCP client against servers that are absent, slow, wrong or endless.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use crate::harness::{Process, SOON, Server, command, program, run, run_command, run_with_input, unused_port};
+
+/// A server that treats its one client so, and the port it listens on. It ends when the client has gone.
+fn server_that(treats: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    thread::spawn(move || treats(listener.accept().unwrap().0));
+    port
+}
+
+/// Reads until the client has said all.
+fn hear_out(mut client: &TcpStream) -> Vec<u8> {
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).unwrap();
+    heard
+}
+
+fn client(port: &str, more: &[&str]) -> crate::harness::Outcome {
+    run("tcp-echo-client", &[&["127.0.0.1", port][..], more].concat())
+}
+
+#[test]
+fn nobody_there_says_what_happened_at_each_address() {
+    let port = unused_port().to_string();
+    let outcome = client(&port, &[]);
+    outcome.failed_with(&format!("cannot connect to 127.0.0.1:{port}: connection refused"));
+    assert!(outcome.stderr.lines().any(|line| line.starts_with("hint: nothing listens there")));
+    run("tcp-echo-client", &["localhost", &port]).failed_with(&format!("127.0.0.1:{port}: connection refused"));
+    run("tcp-echo-client", &["no.such.name.invalid"]).failed_with("cannot resolve \"no.such.name.invalid\": ");
+}
+
+#[test]
+fn a_server_whose_queue_is_full_is_not_waited_for_longer_than_the_timeout() {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&listener, &std::net::SocketAddrV4::new([127, 0, 0, 1].into(), 0)).unwrap();
+    listen(&listener, 0).unwrap();
+    let address = std::net::SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
+    let waiting: Vec<_> =
+        (0..8).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok()).collect();
+    assert!(waiting.len() < 8, "a queue of length 0 holds one or two");
+    let outcome = client(&address.port().to_string(), &["--timeout", "300ms"]);
+    outcome.failed_with(&format!("cannot connect to {address}: connection timed out"));
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    for words in [&["Hello"][..], &["-"]] {
+        let port = server_that(|client| {
+            hear_out(&client);
+            thread::sleep(SOON); // The test is over long before.
+        });
+        let arguments = [&["127.0.0.1", &port, "--timeout", "300ms"][..], words].concat();
+        let outcome = run_with_input("tcp-echo-client", &arguments, b"Hello");
+        outcome.failed_with(&format!("cannot get a reply from 127.0.0.1:{port}: "));
+    }
+}
+
+#[test]
+fn a_server_that_drips_does_not_hold_the_client_for_ever() {
+    let port = server_that(|mut client| {
+        while client.write_all(b"H").is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    // Each drip is within the timeout, but all of them together are not. What drips is wrong, but only from byte 1 on.
+    let message = "H".repeat(10_000);
+    client(&port, &["--timeout", "500ms", &message]).failed_with("it is not complete after 500ms");
+}
+
+#[test]
+fn a_server_that_never_stops_is_stopped() {
+    let port = server_that(|mut client| while client.write_all(&[b'x'; 4096]).is_ok() {});
+    // The x's are an endless right beginning of the reply to an endless message: only its length gives it away.
+    let outcome = client(&port, &["--prefix", "x", &"x".repeat(1000)]);
+    assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr);
+    assert!(outcome.stdout.len() < 1 << 20);
+}
+
+#[test]
+fn a_wrong_reply_is_printed_and_told() {
+    let cases = [
+        ("echo -> Hullo", "it differs from what was sent, from byte 1 on"),
+        ("echo -> Hello, too much", "it differs from what was sent, from byte 5 on"),
+        ("echo -> Hell", "it ended early: 4 of 5 bytes came back"),
+        ("", "it ended early: 0 of 5 bytes came back"),
+    ];
+    for (reply, expected) in cases {
+        for words in [&["Hello"][..], &["-"]] {
+            let port = server_that(|mut client| {
+                hear_out(&client);
+                client.write_all(reply.as_bytes()).unwrap();
+            });
+            let outcome = run_with_input("tcp-echo-client", &[&["127.0.0.1", &port][..], words].concat(), b"Hello");
+            outcome.failed_with(&format!("cannot accept the reply of 127.0.0.1:{port}: {expected}"));
+            assert_eq!(outcome.text().trim_end(), reply);
+        }
+    }
+}
+
+#[test]
+fn a_plain_echo_and_a_strange_prefix() {
+    for (reply, more, right) in [
+        ("Hello", &[][..], true),
+        ("server says: Hello", &["--prefix", "server says: "], true),
+        ("server says: Hello", &[], false),
+        ("Hello", &["--prefix", ""], true),
+        ("echo -> Hello", &["--prefix", ""], false),
+    ] {
+        let port = server_that(|mut client| {
+            hear_out(&client);
+            client.write_all(reply.as_bytes()).unwrap();
+        });
+        let outcome = client(&port, &[more, &["Hello"]].concat());
+        assert_eq!(outcome.status.success(), right, "{reply:?} with {more:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_is_an_error() {
+    let port = server_that(|client| {
+        rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    });
+    let outcome = client(&port, &[]);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(outcome.stderr.contains(&format!("127.0.0.1:{port}: ")), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_server_that_leaves_before_stdin_ends_is_an_error() {
+    let port = server_that(|client| client.shutdown(Shutdown::Both).unwrap());
+    let mut command = command(program("tcp-echo-client"));
+    command.args(["127.0.0.1", &port, "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let stdin = child.stdin.take(); // stays open until the client has ended
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has closed the connection"));
+}
+
+#[test]
+fn what_is_typed_comes_back_before_the_end_of_input() {
+    let server = Server::start("tcp-echo-server", &["--prefix", ""]);
+    let mut command = command(program("tcp-echo-client"));
+    command.args([&server.host(), &server.port(), "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    for line in ["first\n", "second\n"] {
+        stdin.write_all(line.as_bytes()).unwrap();
+        let mut reply = vec![0; line.len()];
+        stdout.read_exact(&mut reply).unwrap();
+        assert_eq!(reply, line.as_bytes());
+    }
+    drop(stdin);
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty() && child.wait().unwrap().success());
+}
+
+#[test]
+fn a_client_waits_for_a_person_longer_than_its_timeout() {
+    let server = Server::start("tcp-echo-server", &[]);
+    let mut shell = command("sh");
+    shell.args(["-c", "(printf one; sleep 1; printf two) | \"$@\"", "sh"]).arg(program("tcp-echo-client"));
+    shell.args([&server.host(), &server.port(), "--timeout", "300ms", "-"]);
+    run_command(shell, b"").printed("echo -> oneecho -> two");
+}
+
+#[test]
+fn stdout_gone_is_no_error_but_stdout_full_is() {
+    let server = Server::start("tcp-echo-server", &[]);
+    for (script, expected) in [("\"$@\" | true; \"$@\" >&-", Some(0)), ("\"$@\" >/dev/full", Some(1))]
+        .into_iter()
+        .skip(usize::from(cfg!(target_os = "macos")))
+    {
+        let mut shell = command("bash");
+        shell.args(["-o", "pipefail", "-c", script, "bash"]).arg(program("tcp-echo-client"));
+        shell.args([server.host(), server.port()]);
+        let outcome = run_command(shell, b"");
+        assert_eq!(outcome.status.code(), expected, "{script}: {outcome:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_it_with_130_as_a_shell_counts() {
+    let port = server_that(|client| {
+        hear_out(&client);
+        thread::sleep(SOON); // The test is over long before.
+    });
+    let mut command = command(program("tcp-echo-client"));
+    command.args(["127.0.0.1", &port, "--timeout", "60s", "--trace"]);
+    let mut client = Process::start(command);
+    client.stderr_has("shutdown(");
+    client.signal("INT");
+    // A shell shows 128 + 2 for a program that this signal has ended.
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&client.wait()), Some(2));
+}
+
+#[test]
+fn a_message_may_be_of_any_bytes_and_even_empty() {
+    let server = Server::start("tcp-echo-server", &[]);
+    run("tcp-echo-client", &[&server.host(), &server.port(), ""]).printed("");
+    run("tcp-echo-client", &[&server.host(), &server.port(), "två", "ord"]).printed("echo -> två ord\n");
+    run("tcp-echo-client", &[&server.host(), &server.port(), "--", "-n", "x"]).printed("echo -> -n x\n");
+    assert_eq!(run_with_input("tcp-echo-client", &[&server.host(), &server.port(), "-"], b"").stdout, b"");
+    let bytes: Vec<u8> = (0..=255).collect();
+    let reply = run_with_input("tcp-echo-client", &[&server.host(), &server.port(), "-"], &bytes);
+    assert_eq!(reply.stdout, [b"echo -> ", &bytes[..]].concat());
+    assert_eq!(server.stops_well(), "");
+}

@@ -1,0 +1,11 @@
+//! The five programs against each other, and against other people's, as their users run them.
+//!
+//! One module per topic, one harness. `cargo xtask e2e` builds the programs and says where they are; `cargo test -p e2e`
+//! builds them itself. No test has a fixed port or waits for a fixed time; each is bounded, and leaves no process behind.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod harness;
+mod life;
+mod tcp;

@@ -1,0 +1,269 @@
+//! Our UDP server, with our client and with bare sockets.
+
+pub mod client;
+pub mod peer;
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use crate::harness::{Process, Server, command, noise, program, run};
+use peer::{ask, client_at, echo, next};
+
+fn server(arguments: &[&str]) -> Server {
+    Server::start("udp-echo-server", arguments)
+}
+
+/// Stops it; it must have counted this, and said nothing else all the while.
+#[track_caller]
+fn stops_with_account(server: Server, account: &str) {
+    assert_eq!(server.stops_well(), format!("udp-echo-server: {account}\n"));
+}
+
+/// Addresses of this machine that a client may ask. Only Linux has all of 127.0.0.0/8.
+fn hosts() -> Vec<&'static str> {
+    let mut hosts = vec!["127.0.0.1", "::1", "[::1]", "localhost"];
+    hosts.extend(cfg!(target_os = "linux").then_some("127.0.0.2"));
+    hosts
+}
+
+/// Elsewhere the kernel sends no more than this at once, unless it is told to.
+fn can_be_sent(size: usize) -> bool {
+    cfg!(target_os = "linux") || size <= 9216
+}
+
+#[test]
+fn the_lecture() {
+    let server = server(&[]);
+    run("udp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
+    run("udp-echo-client", &[&server.host(), &server.port(), "two", "words"]).printed("echo -> two words\n");
+    stops_with_account(server, "received 2, answered 2");
+}
+
+/// The client's socket is connected: it gets no answer that comes from another address than it has asked.
+#[test]
+fn both_families_and_a_name() {
+    let server = server(&["--host", ""]);
+    for host in hosts() {
+        run("udp-echo-client", &[host, &server.port(), "from", host]).printed(&format!("echo -> from {host}\n"));
+    }
+    let count = hosts().len();
+    stops_with_account(server, &format!("received {count}, answered {count}"));
+}
+
+#[test]
+fn the_answer_comes_from_the_address_that_was_asked() {
+    let server = server(&["--host", ""]);
+    for host in hosts() {
+        let Ok(ip) = host.parse::<std::net::IpAddr>() else { continue };
+        let asked = SocketAddr::new(ip, server.address.port());
+        let unspecified: SocketAddr = if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().unwrap();
+        assert_eq!(ask(&client_at(unspecified), asked, b"who?"), b"echo -> who?");
+    }
+}
+
+#[test]
+fn an_empty_datagram_is_answered_and_the_server_lives() {
+    for (prefix, expected) in [("echo -> ", "echo -> "), ("", "")] {
+        for host in ["127.0.0.1", ""] {
+            let server = server(&["--prefix", prefix, "--host", host]);
+            let client = peer::client();
+            assert_eq!(ask(&client, server.address, b""), expected.as_bytes());
+            assert_eq!(ask(&client, server.address, b"still there?"), format!("{expected}still there?").as_bytes());
+            stops_with_account(server, "received 2, answered 2");
+        }
+    }
+}
+
+#[test]
+fn every_size_comes_back_whole() {
+    let sizes = [1, 7, 8, 1024, 1025, 1472, 1473, 2048, 8192, 8193, 9216, 32_768, 65_499];
+    let largest = noise(65_527);
+    for (host, most) in [("127.0.0.1", 65_507), ("::1", 65_527), ("", 65_507)] {
+        let server = server(&["--prefix", "", "--host", host]);
+        let ip = server.address.ip();
+        let client = client_at((ip, 0));
+        let mut count = 0;
+        for size in sizes.into_iter().chain(65_500..=most).filter(|size| can_be_sent(*size)) {
+            // Each another piece, so that no reply could be taken for another one.
+            let data = &largest[largest.len() - size..];
+            assert!(ask(&client, server.address, data) == data, "{size} bytes by {ip}");
+            count += 1;
+        }
+        stops_with_account(server, &format!("received {count}, answered {count}"));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_has_no_room_left_for_the_prefix_is_counted_and_told_once() {
+    let largest = noise(65_527);
+    for (host, most) in [("127.0.0.1", 65_499), ("::1", 65_519), ("", 65_499)] {
+        let server = server(&["--host", host]);
+        let client = client_at((server.address.ip(), 0));
+        assert!(ask(&client, server.address, &largest[..most]) == echo(&largest[..most]), "{host}");
+        for size in most + 1..=most + 8 {
+            client.send_to(&largest[..size], server.address).unwrap();
+            // The server takes them in turn: when this comes back, the one before it has been dealt with.
+            assert_eq!(ask(&client, server.address, &size.to_be_bytes()), echo(&size.to_be_bytes()));
+        }
+        let stderr = server.stops_well();
+        let too_large = format!("cannot send {} bytes to {}", most + 9, client.local_addr().unwrap());
+        let lines: Vec<&str> = stderr.lines().collect();
+        assert!(lines.len() == 2 && lines[0].contains(&too_large), "{stderr}");
+        assert_eq!(lines[1], "udp-echo-server: received 17, answered 9, too large to answer 8");
+    }
+}
+
+#[test]
+fn two_clients_at_once_get_their_own_and_nothing_else() {
+    let server = server(&[]);
+    let (one, other) = (peer::client(), peer::client());
+    let text = |name: &str, round: usize| format!("{name} {round}").into_bytes();
+    for round in 0..50 {
+        one.send_to(&text("one", round), server.address).unwrap();
+        other.send_to(&text("other", round), server.address).unwrap();
+    }
+    for round in 0..50 {
+        assert_eq!(next(&other, server.address), echo(&text("other", round)));
+        assert_eq!(next(&one, server.address), echo(&text("one", round)));
+    }
+    stops_with_account(server, "received 100, answered 100");
+}
+
+#[test]
+fn a_burst_is_answered_one_by_one() {
+    let server = server(&["--host", ""]);
+    let client = peer::client();
+    for number in 0..100u32 {
+        client.send_to(&number.to_be_bytes(), server.address).unwrap();
+    }
+    for number in 0..100u32 {
+        assert_eq!(next(&client, server.address), echo(&number.to_be_bytes()));
+    }
+    stops_with_account(server, "received 100, answered 100");
+}
+
+#[test]
+fn bytes_are_bytes() {
+    let server = server(&[]);
+    let client = peer::client();
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for data in [&every_byte[..], b"\0", b"\n", b"\xff\xfe", b"echo -> echo -> "] {
+        assert_eq!(ask(&client, server.address, data), echo(data));
+    }
+}
+
+#[test]
+fn a_client_that_is_gone_before_its_answer_disturbs_nobody() {
+    let server = server(&[]);
+    let staying = peer::client();
+    for number in 0..50u8 {
+        peer::client().send_to(b"and off", server.address).unwrap();
+        assert_eq!(ask(&staying, server.address, &[number]), echo(&[number]));
+    }
+    stops_with_account(server, "received 100, answered 100");
+}
+
+#[test]
+fn a_second_server_on_the_same_port_does_not_start() {
+    for (first, second) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("", ""), ("", "127.0.0.1"), ("127.0.0.1", "")] {
+        let server = server(&["--host", first]);
+        let refused = run("udp-echo-server", &["--host", second, "--port", &server.port()]);
+        refused.failed_with("address already in use");
+        assert!(refused.stderr.contains("hint: ") && refused.stdout.is_empty(), "{refused:?}");
+        assert_eq!(ask(&client_at((server.address.ip(), 0)), server.address, b"first"), b"echo -> first");
+        stops_with_account(server, "received 1, answered 1");
+    }
+}
+
+#[test]
+fn both_signals_end_it_well() {
+    for signal in ["TERM", "INT"] {
+        let server = server(&[]);
+        assert_eq!(ask(&peer::client(), server.address, b"x"), b"echo -> x");
+        server.process.signal(signal);
+        let (status, stdout, stderr) = server.process.finish();
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), "udp-echo-server: received 1, answered 1\n"));
+        assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_told_from_other_trouble() {
+    let long = "x".repeat(1025);
+    let bad: [&[&str]; 9] = [
+        &["--port", "65536"],
+        &["--port", "-1"],
+        &["--port", ""],
+        &["--rate-limit", "0"],
+        &["--rate-limit", "many"],
+        &["--prefix", &long],
+        &["--no-such-option"],
+        &["one-too-many"],
+        &["--port"],
+    ];
+    for arguments in bad {
+        let refused = run("udp-echo-server", arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {refused:?}");
+        assert!(refused.stdout.is_empty() && !refused.stderr.is_empty(), "{arguments:?}: {refused:?}");
+    }
+    run("udp-echo-server", &["--host", "192.0.2.1", "--port", "0"]).failed_with("cannot listen on 192.0.2.1:0");
+    let (help, version) = (run("udp-echo-server", &["--help"]), run("udp-echo-server", &["--version"]));
+    assert!(help.status.success() && help.text().contains("--rate-limit"), "{help:?}");
+    assert!(version.status.success() && version.text().starts_with("udp-echo-server "), "{version:?}");
+}
+
+#[test]
+fn verbose_shows_each_datagram_without_its_control_bytes() {
+    for host in ["127.0.0.1", "", "::1"] {
+        let mut server = server(&["--host", host, "--verbose"]);
+        let client = client_at((server.address.ip(), 0));
+        ask(&client, server.address, b"\x1b[31mred\x07\r\n\"\\\xff\0");
+        let from = client.local_addr().unwrap();
+        let line = server.process.line();
+        assert_eq!(line, format!(r#"UDP server: "\x1b[31mred\x07\r\n\"\\\xff\x00" from {from}"#));
+        stops_with_account(server, "received 1, answered 1");
+    }
+}
+
+#[test]
+fn nobody_reading_its_output_is_no_reason_to_end() {
+    let mut server = server(&["--verbose"]);
+    server.process.close_stdout();
+    let client = peer::client();
+    for number in 0..20u8 {
+        assert_eq!(ask(&client, server.address, &[number]), echo(&[number]));
+    }
+    stops_with_account(server, "received 20, answered 20");
+}
+
+#[test]
+fn a_ready_line_for_each_way_to_listen() {
+    for (host, shown, who) in [
+        ("127.0.0.1", "127.0.0.1:", "this machine only"),
+        ("::1", "[::1]:", "this machine only"),
+        ("", "[::]:", "every interface"),
+    ] {
+        let mut command = command(program("udp-echo-server"));
+        command.args(["--port", "0", "--host", host]);
+        let mut server = Process::start(command);
+        let (ready, reach) = (server.line(), server.line());
+        let address = ready.strip_prefix("udp-echo-server: listening on ").unwrap_or_else(|| panic!("{ready}"));
+        assert!(address.starts_with(shown) && !address.ends_with(":0"), "{ready}");
+        assert!(reach.starts_with(&format!("udp-echo-server: {who}")), "{reach}");
+    }
+    let _ = Ipv6Addr::LOCALHOST;
+}
+
+/// Here nobody else takes the port meanwhile.
+#[test]
+#[cfg(target_os = "linux")]
+fn with_no_option_at_all_and_again_at_once() {
+    crate::namespace::inside(|| {
+        for _ in 0..5 {
+            let server = Server::ready("udp-echo-server", command(program("udp-echo-server")));
+            assert_eq!(server.address.port(), 2000);
+            run("udp-echo-client", &[]).printed("echo -> Hello world\n");
+            stops_with_account(server, "received 1, answered 1");
+        }
+    });
+}

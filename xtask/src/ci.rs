@@ -1,0 +1,117 @@
+//! `cargo xtask ci`: everything that the continuous integration checks, step by step.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use crate::{e2e, lab, programs, tidy};
+
+/// Check everything that the continuous integration checks
+#[derive(Args)]
+pub struct Options {
+    /// Only this step
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Option<Step>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// The sources are formatted
+    Format,
+    /// The lints find nothing
+    Clippy,
+    /// The documentation builds without a warning
+    Docs,
+    /// The invariants of ARCHITECTURE.md that a command can check
+    Tidy,
+    /// The tests of each crate
+    Test,
+    /// The tests that run several programs together
+    E2e,
+    /// Each program can be copied, and passes its tests where it lands
+    Labs,
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Whether the step succeeds. What it finds wrong it has then said.
+    ///
+    /// Errors: what it needs is not there; or what is wrong, in one line.
+    fn run(self) -> Result<bool> {
+        match self {
+            Step::Format => cargo("fmt --all --check"),
+            Step::Clippy => cargo("clippy --workspace --all-targets --locked -- -D warnings"),
+            Step::Docs => succeeds(programs::cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--document-private-items",
+                "--locked",
+            ])),
+            Step::Tidy => tidy::check(),
+            Step::Test => cargo("test --workspace --exclude e2e --locked"),
+            Step::E2e => e2e::check(&[]),
+            Step::Labs => lab::check().map(|()| true),
+        }
+    }
+}
+
+/// Runs all steps, whatever becomes of each, and then says how each went.
+///
+/// Errors: none; a step that can't be run has failed.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let steps: Vec<Step> = match options.only {
+        Some(step) => vec![step],
+        None => Step::value_variants().to_vec(),
+    };
+    let mut lines = Vec::new();
+    let mut all_ok = true;
+    for step in steps {
+        println!("\n--- {}", step.name());
+        let began = Instant::now();
+        let ok = step.run().unwrap_or_else(|error| {
+            eprintln!("xtask: {error:#}");
+            false
+        });
+        let line = summary(ok, &step.name(), began.elapsed());
+        println!("{line}");
+        lines.push(line);
+        all_ok &= ok;
+    }
+    if lines.len() > 1 {
+        println!("\n{}", lines.join("\n"));
+    }
+    Ok(if all_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn summary(ok: bool, step: &str, took: Duration) -> String {
+    format!("{:<6}  {step:<6} {:>7.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64())
+}
+
+fn cargo(arguments: &str) -> Result<bool> {
+    succeeds(programs::cargo().args(arguments.split(' ')))
+}
+
+/// Whether a command succeeds.
+///
+/// Errors: it can't be started.
+pub fn succeeds(command: &mut Command) -> Result<bool> {
+    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    Ok(status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_the_summary_are_aligned() {
+        assert_eq!(summary(true, "clippy", Duration::from_millis(12_300)), "ok      clippy    12.3 s");
+        assert_eq!(summary(false, "e2e", Duration::from_secs(100)), "FAILED  e2e      100.0 s");
+    }
+}

@@ -1,0 +1,136 @@
+//! Stories of traces made by hand.
+
+use super::*;
+use crate::demo::samples::{at_client, at_server, call, moves, socket, tcp, told};
+
+/// A story as a few words for each row: the side, what it does, and the call.
+fn outline(story: &Story) -> Vec<String> {
+    let row = |row: &Row| {
+        let side = if row.side == Side::Server { "S" } else { "C" };
+        match &row.what {
+            What::Waits(call) => format!("{side} {} waits", call.name),
+            What::Did(call, _, Begun::Here) => format!("{side} {}", call.name),
+            What::Did(call, _, Begun::Before) => format!("{side} ... {}", call.name),
+            What::Printed(line) => format!("{side} > {line}"),
+            What::Stopped => format!("{side} stop"),
+        }
+    };
+    story.rows.iter().map(row).collect()
+}
+
+fn arrows_of(story: &Story) -> Vec<(String, Option<String>, &'static str)> {
+    let rows = outline(story);
+    let arrow = |arrow: &Arrow| {
+        let payload = match arrow.payload {
+            Payload::Syn => "SYN",
+            Payload::Fin => "FIN",
+            Payload::Data { .. } => "data",
+        };
+        (rows[arrow.from].clone(), arrow.to.map(|to| rows[to].clone()), payload)
+    };
+    story.arrows.iter().map(arrow).collect()
+}
+
+#[test]
+fn the_lectures_pair_tells_its_calls_in_the_order_in_which_they_happened() {
+    let (server, client) = tcp();
+    let expected = [
+        "S socket",
+        "S listen",
+        "S > server: listening on 127.0.0.1:2000",
+        "S accept waits",
+        "C socket",
+        "C connect",
+        "S ... accept",
+        "S recv waits",
+        "C send",
+        "S ... recv",
+        "S send",
+        "S recv waits",
+        "C recv",
+        "C > echo -> Hello world",
+        "C close",
+        "S ... recv",
+        "S close",
+        "S stop",
+        "S close",
+    ];
+    assert_eq!(outline(&tell(&server, &client)), expected);
+}
+
+#[test]
+fn every_arrow_ends_at_the_call_that_took_what_it_carries() {
+    let (server, client) = tcp();
+    let story = tell(&server, &client);
+    let to = |row: &str| Some(row.to_owned());
+    let expected = [
+        ("C connect".to_owned(), to("S ... accept"), "SYN"),
+        ("C send".to_owned(), to("S ... recv"), "data"),
+        ("S send".to_owned(), to("C recv"), "data"),
+        ("C close".to_owned(), to("S ... recv"), "FIN"),
+        ("S close".to_owned(), None, "FIN"),
+    ];
+    assert_eq!(arrows_of(&story), expected);
+    // The two "S ... recv" are two rows.
+    assert!(story.arrows[1].to < story.arrows[3].to);
+}
+
+#[test]
+fn what_is_sent_in_two_pieces_and_taken_in_one_has_two_arrows_to_one_call() {
+    let (mut server, mut client) = tcp();
+    client
+        .calls
+        .splice(2..3, [at_client(moves("send", 3, 24, 25, "Hello ")), at_client(moves("send", 3, 26, 27, "world"))]);
+    server.calls[3].start_ns = 3_000_000;
+    let story = tell(&server, &client);
+    let to: Vec<_> = story.arrows.iter().filter(|arrow| story.rows[arrow.from].side == Side::Client).collect();
+    assert_eq!(to[1].to, to[2].to, "{:?}", arrows_of(&story));
+}
+
+#[test]
+fn a_close_after_shutdown_sends_no_second_fin() {
+    let (server, mut client) = tcp();
+    client.calls.insert(3, at_client(Call { arguments: "SHUT_WR".to_owned(), ..call("shutdown", 3, 33, 34) }));
+    let story = tell(&server, &client);
+    let fins: Vec<_> = arrows_of(&story).into_iter().filter(|arrow| arrow.2 == "FIN").map(|arrow| arrow.0).collect();
+    assert_eq!(fins, ["C shutdown", "S close"]);
+}
+
+#[test]
+fn udp_sends_data_and_nothing_else() {
+    let server = vec![
+        socket("SOCK_DGRAM", 3, 1),
+        at_server(moves("recvfrom", 3, 2, 21, "Hello world")),
+        at_server(moves("sendto", 3, 22, 23, "echo -> Hello world")),
+        call("close", 3, 90, 91),
+    ];
+    let client = vec![
+        socket("SOCK_DGRAM", 3, 10),
+        at_client(call("connect", 3, 11, 12)),
+        at_client(moves("send", 3, 20, 24, "Hello world")),
+        at_client(moves("recv", 3, 25, 26, "echo -> Hello world")),
+        at_client(call("close", 3, 27, 28)),
+    ];
+    let story = tell(&told(server, &[]), &told(client, &[]));
+    let to = |row: &str| Some(row.to_owned());
+    let expected = [("C send".to_owned(), to("S ... recvfrom"), "data"), ("S sendto".to_owned(), to("C recv"), "data")];
+    assert_eq!(arrows_of(&story), expected);
+}
+
+#[test]
+fn a_failed_call_sends_nothing() {
+    let connect = Call { error: Some("ECONNREFUSED".to_owned()), result: None, ..call("connect", 3, 3, 4) };
+    let story = tell(&told(vec![], &[]), &told(vec![socket("SOCK_STREAM", 3, 1), connect], &[]));
+    assert_eq!(story.arrows, []);
+}
+
+#[test]
+fn a_write_to_stdout_stays_at_home_and_is_where_the_client_prints() {
+    let (server, mut client) = tcp();
+    client.calls.push(moves("write", 1, 60, 61, "echo -> Hello world"));
+    let story = tell(&server, &client);
+    assert_eq!(story.arrows.len(), 5);
+    let rows = outline(&story);
+    let write = rows.iter().position(|row| row == "C write").unwrap();
+    assert_eq!(rows[write + 1], "C > echo -> Hello world");
+}
