@@ -212,7 +212,8 @@ fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
             }
             let stderr = server.stops_well();
             let said = stderr.matches("cannot accept more clients for now: too many open files").count();
-            assert_eq!(said > 0, !others.is_empty(), "{stderr}");
+            // tiny-web keeps a descriptor for a file with each connection, which the lecture's page doesn't use.
+            assert_eq!(said > 0, !others.is_empty() && name == "tcp-echo-server", "{stderr}");
             assert!(said <= 10, "said once for each shortage: {stderr}");
         }
     }
