@@ -32,6 +32,8 @@ enum Step {
     E2e,
     /// Each program can be copied, and passes its tests where it lands
     Labs,
+    /// Each exercise begins without a warning, and its tests fail
+    Exercises,
 }
 
 impl Step {
@@ -57,6 +59,7 @@ impl Step {
             Step::Test => cargo("test --workspace --exclude e2e --locked"),
             Step::E2e => e2e::check(&[]),
             Step::Labs => lab::check().map(|()| true),
+            Step::Exercises => lab::check_exercises().map(|()| true),
         }
     }
 }
@@ -90,7 +93,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 fn summary(ok: bool, step: &str, took: Duration) -> String {
-    format!("{:<6}  {step:<6} {:>7.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64())
+    format!("{:<6}  {step:<9} {:>7.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64())
 }
 
 fn cargo(arguments: &str) -> Result<bool> {
@@ -111,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_lines_of_the_summary_are_aligned() {
-        assert_eq!(summary(true, "clippy", Duration::from_millis(12_300)), "ok      clippy    12.3 s");
-        assert_eq!(summary(false, "e2e", Duration::from_secs(100)), "FAILED  e2e      100.0 s");
+        assert_eq!(summary(true, "clippy", Duration::from_millis(12_300)), "ok      clippy       12.3 s");
+        assert_eq!(summary(false, "e2e", Duration::from_secs(100)), "FAILED  e2e         100.0 s");
     }
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::ci;
+use crate::exercise;
 use crate::programs::{self, FIVE};
 
 /// What every program needs beside it.
@@ -28,6 +29,10 @@ pub struct Options {
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 
+    /// Begin this exercise: the copy lacks something, and a test tells when it's back
+    #[arg(long, value_name = "EXERCISE", requires = "name")]
+    exercise: Option<String>,
+
     /// Copy all five to a temporary place and see that each builds and passes its tests there
     #[arg(long, conflicts_with = "name")]
     check: bool,
@@ -41,15 +46,24 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         check()?;
         return Ok(ExitCode::SUCCESS);
     };
-    let directory = match &options.directory {
-        Some(directory) => directory.clone(),
-        None => crate::root().join("lab").join(name),
+    let exercise = options.exercise.as_deref().map(|exercise| exercise::find(name, exercise)).transpose()?;
+    let directory = match (&options.directory, &exercise) {
+        (Some(directory), _) => directory.clone(),
+        (None, None) => crate::root().join("lab").join(name),
+        (None, Some(exercise)) => crate::root().join("lab").join(format!("{name}-{}", exercise.name)),
     };
     copy(name, &directory)?;
     let own = directory.join(name);
+    if let Some(exercise) = &exercise {
+        exercise.apply(&own)?;
+        println!("{}\n", exercise.task);
+    }
     let own = std::env::current_dir().ok().and_then(|here| own.strip_prefix(here).ok()).unwrap_or(&own);
     println!("Your own {name} is in {}. Next:\n", directory.display());
     println!("    cd {}\n    cargo run -- --trace\n    cargo test", own.display());
+    if let Some(exercise) = &exercise {
+        println!("\nDone when this passes: {}", exercise.tests.join(", "));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,10 +114,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
 ///
 /// Errors: one of them doesn't.
 pub fn check() -> Result<()> {
-    // The same place each time: what cargo built there the last time is still good. Not in the workspace: cargo would see it.
-    let mut hasher = DefaultHasher::new();
-    crate::root().hash(&mut hasher);
-    let place = Place(std::env::temp_dir().join(format!("xtask-lab-{:016x}", hasher.finish())));
+    let place = Place::of("labs");
     place.clear()?;
     let (labs, plain) = (place.0.join("lab"), place.0.join("plain"));
     let crates = crate::root().join("crates");
@@ -120,21 +131,48 @@ pub fn check() -> Result<()> {
         println!("cp -r crates/{COMMON} crates/{name}");
         failures.extend(cargo_there("build", &plain.join(name)).err());
     }
+    all_well(&failures)
+}
+
+/// Proves for each exercise that it begins as it says: without a warning, and with its tests failing.
+///
+/// Errors: one of them doesn't.
+pub fn check_exercises() -> Result<()> {
+    let place = Place::of("exercises");
+    place.clear()?;
+    let mut failures = Vec::new();
+    for name in FIVE {
+        for exercise in exercise::all(name)? {
+            let copied = place.0.join(format!("{name}-{}", exercise.name));
+            copy(name, &copied)?;
+            let own = copied.join(name);
+            println!("cargo xtask lab {name} --exercise {}", exercise.name);
+            let started = exercise.apply(&own).and_then(|()| exercise.check_start(|| cargo(&own)));
+            failures.extend(started.with_context(|| name).err());
+        }
+    }
+    all_well(&failures)
+}
+
+fn all_well(failures: &[anyhow::Error]) -> Result<()> {
     let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
     ensure!(failures.is_empty(), "{}", failures.join("\nxtask: "));
     Ok(())
 }
 
+/// A cargo command for a copy, sharing what is built with the other copies.
+fn cargo(directory: &Path) -> Command {
+    let mut cargo = programs::cargo();
+    cargo.current_dir(directory).env("CARGO_TARGET_DIR", target());
+    cargo
+}
+
 /// Runs `cargo build` or `cargo test` in a copy: without the network if that suffices to build it, and else with it.
 fn cargo_there(command: &str, directory: &Path) -> Result<()> {
-    let cargo = |arguments: &[&str]| {
-        let mut cargo = programs::cargo();
-        cargo.current_dir(directory).env("CARGO_TARGET_DIR", target()).arg("--quiet").args(arguments);
-        cargo
-    };
-    let mut first = cargo(&["build", "--all-targets", "--offline"]);
+    let mut first = cargo(directory);
+    first.args(["build", "--all-targets", "--offline"]);
     let offline = ci::succeeds(first.stdout(Stdio::null()).stderr(Stdio::null()))?;
-    if !ci::succeeds(cargo(&[command]).args(offline.then_some("--offline")))? {
+    if !ci::succeeds(cargo(directory).args(["--quiet", command]).args(offline.then_some("--offline")))? {
         bail!("cannot {command} the copy in {}", directory.display());
     }
     Ok(())
@@ -150,6 +188,13 @@ fn target() -> PathBuf {
 struct Place(PathBuf);
 
 impl Place {
+    /// The same each time: what cargo built there the last time is still good. Not in the workspace: cargo would see it.
+    fn of(what: &str) -> Place {
+        let mut hasher = DefaultHasher::new();
+        crate::root().hash(&mut hasher);
+        Place(std::env::temp_dir().join(format!("xtask-{what}-{:016x}", hasher.finish())))
+    }
+
     fn clear(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -8,6 +8,7 @@
 mod ci;
 mod demo;
 mod e2e;
+mod exercise;
 mod lab;
 mod programs;
 mod tidy;

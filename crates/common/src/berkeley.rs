@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | make an end point | [`socket`], [`bind`], [`listen`], [`accept`], [`connect`] |
-//! | move a stream of bytes | [`read`], [`write`], [`recv`], [`send`] |
+//! | move a stream of bytes | [`read()`], [`write()`], [`recv`], [`send`] |
 //! | move datagrams | [`recvfrom`], [`sendto`] |
 //! | end | [`shutdown`], [`close`] |
 //!

@@ -44,8 +44,7 @@ pub fn set_urgent_inline(socket: impl AsFd) -> Result<(), Errno> {
 
 /// SO_SNDTIMEO: a `send` ends after `timeout` with what it has sent; on Linux, so does a `connect`. See socket(7).
 pub fn set_send_timeout(socket: impl AsFd, timeout: Duration) -> Result<(), Errno> {
-    let millis = format!("{}ms", timeout.as_millis());
-    set(socket, "SO_SNDTIMEO", millis, |socket| {
+    set(socket, "SO_SNDTIMEO", humantime::format_duration(timeout), |socket| {
         sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(timeout))
     })
 }

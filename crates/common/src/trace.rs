@@ -25,6 +25,9 @@ pub use call::{Call, error_name};
 
 /// How many bytes of the data a JSON line carries: the head of an HTTP message, mostly.
 const JSON_EXCERPT_BYTES: usize = 256;
+/// Where the descriptor of the trace file begins to look for a free number.
+#[cfg(unix)]
+const HIGH_DESCRIPTOR: i32 = 200;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static TRACER: OnceLock<Tracer> = OnceLock::new();
@@ -83,7 +86,7 @@ pub fn turn_on(program: &'static str, text: bool, file: Option<&Path>) -> anyhow
     let file = match file {
         Some(path) => {
             let file = File::create(path).with_context(|| format!("cannot write the trace to {}", path.display()))?;
-            Some(Mutex::new(file))
+            Some(Mutex::new(out_of_the_way(file)))
         }
         None => None,
     };
@@ -91,6 +94,18 @@ pub fn turn_on(program: &'static str, text: bool, file: Option<&Path>) -> anyhow
     TRACER.get_or_init(|| Tracer { program, started_ns: now_ns(), text, file, ends, failed });
     ON.store(true, Ordering::Relaxed);
     Ok(())
+}
+
+/// Gives the file a high descriptor, if it may have one, so that a program's sockets have the same numbers with a trace file
+/// and without.
+#[cfg(unix)]
+fn out_of_the_way(file: File) -> File {
+    rustix::io::fcntl_dupfd_cloexec(&file, HIGH_DESCRIPTOR).map_or(file, File::from)
+}
+
+#[cfg(windows)]
+fn out_of_the_way(file: File) -> File {
+    file
 }
 
 /// Starts the clock of one system call, when the trace is on.
