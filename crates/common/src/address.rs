@@ -1,20 +1,90 @@
 //! Names and ports to addresses, and how an address is printed.
 
+#[cfg(unix)]
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::ffi::OsStrExt;
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+#[cfg(unix)]
+use rustix::net::SocketAddrUnix;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
 
-/// All the addresses that `host` has, in the order the system wants them tried (RFC 6724), with `port`.
+use crate::Errno;
+
+/// Where a socket is to be found: by an address and a port, or, for the processes of one machine, by a file's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// IPv4 or IPv6.
+    Internet(SocketAddr),
+    /// A socket in the file system: unix(7). A client's has no name, as a rule: then this is empty.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The family that a socket for this address has.
+    pub fn family(&self) -> AddressFamily {
+        match self {
+            Address::Internet(address) if address.is_ipv4() => AddressFamily::INET,
+            Address::Internet(_) => AddressFamily::INET6,
+            #[cfg(unix)]
+            Address::Unix(_) => AddressFamily::UNIX,
+        }
+    }
+
+    /// The address and port, if it is of that kind.
+    pub fn internet(&self) -> Option<SocketAddr> {
+        match self {
+            Address::Internet(address) => Some(*address),
+            #[cfg(unix)]
+            Address::Unix(_) => None,
+        }
+    }
+
+    /// Whether it stands for every interface.
+    pub fn is_everywhere(&self) -> bool {
+        self.internet().is_some_and(|address| address.ip().is_unspecified())
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Address {
+        Address::Internet(address)
+    }
+}
+
+/// As people write it: an IPv4 peer of a dual-stack socket, `[::ffff:127.0.0.1]:9`, is `127.0.0.1:9`; a socket in the file
+/// system `unix:PATH`.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Internet(address) => show(address).fmt(f),
+            #[cfg(unix)]
+            Address::Unix(path) => write!(f, "unix:{}", path.display().to_string().escape_debug()),
+        }
+    }
+}
+
+/// All the addresses that `host` has, in the order the system wants them tried (RFC 6724), with `port`. `unix:PATH` is the
+/// one socket in the file system.
 ///
 /// Errors: `cannot resolve HOST: …` when the name does not exist or the resolver can't be asked; see getaddrinfo(3).
-pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+pub fn resolve(host: &str, port: u16) -> Result<Vec<Address>> {
+    #[cfg(unix)]
+    if let Some(path) = host.strip_prefix("unix:") {
+        return Ok(vec![Address::Unix(path.into())]);
+    }
     let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    let mut addresses: Vec<SocketAddr> = (host, port)
+    let mut addresses: Vec<Address> = (host, port)
         .to_socket_addrs()
         .map_err(|error| anyhow::anyhow!(resolver_said(&error)))
         .with_context(|| format!("cannot resolve {:?}", host))?
+        .map(Address::from)
         .collect();
     addresses.dedup();
     if addresses.is_empty() {
@@ -27,16 +97,14 @@ pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
 /// as well, and `0.0.0.0` for a machine without IPv6.
 ///
 /// Errors: as [`resolve`].
-pub fn to_listen_on(host: Option<&str>, port: u16) -> Result<Vec<SocketAddr>> {
+pub fn to_listen_on(host: Option<&str>, port: u16) -> Result<Vec<Address>> {
     match host {
         Some(host) if !host.is_empty() => resolve(host, port),
-        _ => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]),
+        _ => {
+            let everywhere: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+            Ok(everywhere.map(|ip| Address::Internet((ip, port).into())).to_vec())
+        }
     }
-}
-
-/// The family that a socket for this address has.
-pub fn family(address: &SocketAddr) -> AddressFamily {
-    if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
 }
 
 /// The address as people write it: an IPv4 peer of a dual-stack socket, `[::ffff:127.0.0.1]:9`, is `127.0.0.1:9`.
@@ -53,12 +121,13 @@ pub fn plain(address: SocketAddr) -> SocketAddr {
 }
 
 /// Who can reach a server that listens on `address`, in words.
-pub fn reach(address: &SocketAddr) -> String {
+pub fn reach(address: &Address) -> String {
+    let Some(address) = address.internet() else { return "this machine only".to_owned() };
     let ip = address.ip().to_canonical();
     if ip.is_loopback() {
         "this machine only".to_owned()
     } else if !ip.is_unspecified() {
-        format!("neighbours use {}", show(address))
+        format!("neighbours use {}", show(&address))
     } else if let Some(own) = own_address(address.is_ipv6()) {
         format!("every interface; neighbours use {}", SocketAddr::new(own, address.port()))
     } else {
@@ -93,9 +162,26 @@ fn own_address(_ipv6_too: bool) -> Option<IpAddr> {
     None
 }
 
-/// The kernel's form of an address as the standard library's. A peer without one, as a socket pair's, is `0.0.0.0:0`.
-pub(crate) fn of_peer(any: Option<SocketAddrAny>) -> SocketAddr {
-    any.and_then(|any| SocketAddr::try_from(any).ok()).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+/// The kernel's form of an address. What has none, as a socket that nobody has bound, is `0.0.0.0:0`.
+pub(crate) fn of_kernel(any: Option<SocketAddrAny>) -> Address {
+    let Some(any) = any else { return Address::Internet((Ipv4Addr::UNSPECIFIED, 0).into()) };
+    #[cfg(unix)]
+    if let Ok(unix) = SocketAddrUnix::try_from(any.clone()) {
+        let path = unix.path_bytes().unwrap_or_default();
+        return Address::Unix(PathBuf::from(OsStr::from_bytes(path)));
+    }
+    SocketAddr::try_from(any).map_or_else(|_| Address::Internet((Ipv4Addr::UNSPECIFIED, 0).into()), Address::Internet)
+}
+
+/// What the kernel is handed for an address.
+///
+/// Errors: `ENAMETOOLONG`: the path of a socket has at most 107 bytes.
+pub(crate) fn to_kernel(address: &Address) -> std::result::Result<SocketAddrAny, Errno> {
+    match address {
+        Address::Internet(address) => Ok((*address).into()),
+        #[cfg(unix)]
+        Address::Unix(path) => Ok(SocketAddrUnix::new(path.as_path())?.into()),
+    }
 }
 
 /// The name that the man pages have for an address family.
@@ -103,6 +189,7 @@ pub(crate) fn family_name(family: AddressFamily) -> &'static str {
     match family {
         AddressFamily::INET => "AF_INET",
         AddressFamily::INET6 => "AF_INET6",
+        AddressFamily::UNIX => "AF_UNIX",
         _ => "AF_?",
     }
 }
@@ -126,6 +213,10 @@ fn resolver_said(error: &std::io::Error) -> String {
 mod tests {
     use super::*;
 
+    fn internet(text: &str) -> Address {
+        Address::Internet(text.parse().unwrap())
+    }
+
     #[test]
     fn an_ipv4_peer_of_a_dual_stack_socket_is_printed_as_ipv4() {
         let mapped: SocketAddr = "[::ffff:127.0.0.1]:9".parse().unwrap();
@@ -144,15 +235,15 @@ mod tests {
 
     #[test]
     fn a_numeric_host_needs_no_resolver_and_may_have_brackets() {
-        assert_eq!(resolve("127.0.0.1", 7).unwrap(), ["127.0.0.1:7".parse().unwrap()]);
-        assert_eq!(resolve("[::1]", 7).unwrap(), ["[::1]:7".parse().unwrap()]);
+        assert_eq!(resolve("127.0.0.1", 7).unwrap(), [internet("127.0.0.1:7")]);
+        assert_eq!(resolve("[::1]", 7).unwrap(), [internet("[::1]:7")]);
     }
 
     #[test]
     fn a_loopback_server_says_that_only_this_machine_reaches_it() {
-        assert_eq!(reach(&"127.0.0.2:80".parse().unwrap()), "this machine only");
-        assert_eq!(reach(&"[::ffff:127.0.0.1]:80".parse().unwrap()), "this machine only");
-        assert_eq!(reach(&"192.0.2.7:80".parse().unwrap()), "neighbours use 192.0.2.7:80");
-        assert!(reach(&"[::]:80".parse().unwrap()).starts_with("every interface"));
+        assert_eq!(reach(&internet("127.0.0.2:80")), "this machine only");
+        assert_eq!(reach(&internet("[::ffff:127.0.0.1]:80")), "this machine only");
+        assert_eq!(reach(&internet("192.0.2.7:80")), "neighbours use 192.0.2.7:80");
+        assert!(reach(&internet("[::]:80")).starts_with("every interface"));
     }
 }

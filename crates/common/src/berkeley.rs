@@ -13,8 +13,6 @@
 //! On x86-64 Linux the kernel has no `recv` or `send` of its own: `strace` shows them as `recvfrom` and `sendto` with no
 //! address. [`accept`] is `accept4` there, so that a program started later doesn't inherit the connection.
 
-use std::net::SocketAddr;
-
 pub use rustix::fd::{AsFd, OwnedFd};
 pub use rustix::net::{AddressFamily, Shutdown, SocketType};
 
@@ -22,7 +20,7 @@ use rustix::io;
 use rustix::net::{self, RecvFlags, SendFlags};
 
 use crate::Errno;
-use crate::address;
+use crate::address::{self, Address};
 use crate::trace::{self, Call};
 
 /// A program started later doesn't inherit the descriptor. Where the flag is unknown, std and the system see to it.
@@ -57,12 +55,12 @@ pub fn socket(family: AddressFamily, kind: SocketType) -> Result<OwnedFd, Errno>
 ///
 /// Errors: `EADDRINUSE` (another socket has the port), `EADDRNOTAVAIL` (not an address of this machine), `EACCES` (a port
 /// below 1024 without the right to it). See bind(2).
-pub fn bind(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
+pub fn bind(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
     let timer = trace::start();
-    let result = net::bind(&socket, address);
+    let result = address::to_kernel(address).and_then(|address| net::bind(&socket, &address));
     timer.end(|| {
-        let call = Call::on("bind", &socket).argument(address::show(address)).returned_nothing(result);
-        if result.is_ok() { call.local(*address) } else { call }
+        let call = Call::on("bind", &socket).argument(address).returned_nothing(result);
+        if result.is_ok() { call.local(address.clone()) } else { call }
     });
     result
 }
@@ -88,16 +86,16 @@ pub fn listen(socket: impl AsFd, backlog: i32) -> Result<(), Errno> {
 /// Errors: `EAGAIN` (the queue is empty and the socket does not block), `ECONNABORTED` (the client left while it waited),
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` (out of descriptors or memory; the client stays queued). None of these is a
 /// reason to end a server: see [`crate::listener::AcceptTrouble`]. See accept(2).
-pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, SocketAddr), Errno> {
+pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, Address), Errno> {
     let timer = trace::start();
     #[cfg(target_os = "linux")]
     let result = net::acceptfrom_with(&listener, CLOSE_ON_EXEC);
     #[cfg(not(target_os = "linux"))]
     let result = net::acceptfrom(&listener);
-    let result = result.map(|(connection, peer)| (connection, address::of_peer(peer)));
+    let result = result.map(|(connection, peer)| (connection, address::of_kernel(peer)));
     timer.end(|| match &result {
         Ok((connection, peer)) => {
-            let call = Call::on("accept", &listener).argument(address::show(peer)).peer(*peer);
+            let call = Call::on("accept", &listener).argument(peer).peer(peer.clone());
             call.returned_descriptor(Ok(connection))
         }
         Err(errno) => Call::on("accept", &listener).returned(Err(*errno)),
@@ -111,12 +109,12 @@ pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, SocketAddr), Errno> {
 /// Errors: `ECONNREFUSED` (nothing listens there), `ETIMEDOUT` and `EHOSTUNREACH` (no answer), `ENETUNREACH` (no way
 /// there), `EINPROGRESS` (the handshake goes on in the background: the socket does not block, or its send timeout is over).
 /// See connect(2).
-pub fn connect(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
+pub fn connect(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
     let timer = trace::start();
-    let result = net::connect(&socket, address);
+    let result = address::to_kernel(address).and_then(|address| net::connect(&socket, &address));
     timer.end(|| {
-        let call = Call::on("connect", &socket).argument(address::show(address));
-        call.returned_nothing(result).peer(*address)
+        let call = Call::on("connect", &socket).argument(address);
+        call.returned_nothing(result).peer(address.clone())
     });
     if result.is_ok() {
         trace::ask_local_address(&socket);
@@ -180,15 +178,15 @@ pub fn send(socket: impl AsFd, data: &[u8]) -> Result<usize, Errno> {
 /// What doesn't fit into `data` is cut off without a word: 65,535 bytes are always enough.
 ///
 /// Errors: `EAGAIN` (nothing there, and the socket does not block). See recvfrom(2).
-pub fn recvfrom(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, SocketAddr), Errno> {
+pub fn recvfrom(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, Address), Errno> {
     let timer = trace::start();
     let result = net::recvfrom(&socket, &mut *data, RecvFlags::empty())
-        .map(|(_, length, peer)| (length, address::of_peer(peer)));
-    timer.end(|| match result {
+        .map(|(_, length, peer)| (length, address::of_kernel(peer)));
+    timer.end(|| match &result {
         Ok((length, peer)) => {
-            Call::on("recvfrom", &socket).received(data, Ok(length)).argument(address::show(&peer)).peer(peer)
+            Call::on("recvfrom", &socket).received(data, Ok(*length)).argument(peer).peer(peer.clone())
         }
-        Err(errno) => Call::on("recvfrom", &socket).received(data, Err(errno)),
+        Err(errno) => Call::on("recvfrom", &socket).received(data, Err(*errno)),
     });
     result
 }
@@ -197,10 +195,11 @@ pub fn recvfrom(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, SocketAddr
 ///
 /// Errors: `EMSGSIZE` (more than 65,507 bytes over IPv4, 65,527 over IPv6), `EINVAL` (port 0), `EPERM` (a firewall),
 /// `ENETUNREACH`, `ENOBUFS`, `EAGAIN`. Each concerns this one datagram. See sendto(2).
-pub fn sendto(socket: impl AsFd, data: &[u8], address: &SocketAddr) -> Result<usize, Errno> {
+pub fn sendto(socket: impl AsFd, data: &[u8], address: &Address) -> Result<usize, Errno> {
     let timer = trace::start();
-    let result = net::sendto(&socket, data, SendFlags::empty(), address);
-    timer.end(|| Call::on("sendto", &socket).sent(data, result).argument(address::show(address)).peer(*address));
+    let result =
+        address::to_kernel(address).and_then(|address| net::sendto(&socket, data, SendFlags::empty(), &address));
+    timer.end(|| Call::on("sendto", &socket).sent(data, result).argument(address).peer(address.clone()));
     result
 }
 

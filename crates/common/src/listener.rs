@@ -2,15 +2,16 @@
 //! when `accept` fails.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fd::AsFd;
+use rustix::net::AddressFamily;
 
+use crate::address::{Address, reach};
 use crate::signal::Stop;
 use crate::wait::{self, Wake};
-use crate::{Errno, address, exit, log, sockopt};
+use crate::{Errno, exit, log, sockopt};
 
 /// Prepares a TCP socket for `bind` and `listen`. What is set here, the connections inherit.
 ///
@@ -18,11 +19,14 @@ use crate::{Errno, address, exit, log, sockopt};
 /// for `::` serves IPv4 too. Replies go out at once, and urgent data stays in its place.
 ///
 /// Errors: as setsockopt(2).
-pub fn prepare(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
+pub fn prepare(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
+    prepare_datagram(&socket, address)?;
+    if address.internet().is_none() {
+        return Ok(());
+    }
     if cfg!(unix) {
         sockopt::set_reuse_address(&socket)?;
     }
-    prepare_datagram(&socket, address)?;
     sockopt::set_no_delay(&socket)?;
     sockopt::set_urgent_inline(&socket)
 }
@@ -30,9 +34,9 @@ pub fn prepare(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
 /// Prepares a UDP socket for `bind`. No SO_REUSEADDR: with it, a second server would share the port without a word.
 ///
 /// Errors: as setsockopt(2).
-pub fn prepare_datagram(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
+pub fn prepare_datagram(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
     sockopt::set_nonblocking(&socket)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
+    if address.family() == AddressFamily::INET6 && address.is_everywhere() {
         sockopt::set_dual_stack(&socket)?;
     }
     Ok(())
@@ -42,7 +46,7 @@ pub fn prepare_datagram(socket: impl AsFd, address: &SocketAddr) -> Result<(), E
 ///
 /// Errors: `cannot listen on HOST:PORT: CAUSE`, with the cause of the first address, which is the one that was wanted, and
 /// what was wrong with the others if that was something else.
-pub fn first_that_opens<T>(addresses: &[SocketAddr], open: impl Fn(&SocketAddr) -> Result<T, Errno>) -> Result<T> {
+pub fn first_that_opens<T>(addresses: &[Address], open: impl Fn(&Address) -> Result<T, Errno>) -> Result<T> {
     let mut failures = Vec::new();
     for address in addresses {
         match open(address) {
@@ -56,17 +60,17 @@ pub fn first_that_opens<T>(addresses: &[SocketAddr], open: impl Fn(&SocketAddr) 
         }
     }
     let (address, errno) = failures[0];
-    Err(errno).with_context(|| format!("cannot listen on {}", address::show(address)))
+    Err(errno).with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Says on stdout that the server is ready: `NAME: listening on ADDRESS:PORT`, and who can reach it. Nobody reading it is
 /// not an error.
 ///
 /// Errors: the socket has no address, which it has after `bind`.
-pub fn announce(program: &str, listener: impl AsFd) -> Result<SocketAddr> {
+pub fn announce(program: &str, listener: impl AsFd) -> Result<Address> {
     let local = sockopt::getsockname(listener).context("cannot tell the address of the socket")?;
-    say(&format!("{program}: listening on {}\n", address::show(&local)));
-    say(&format!("{program}: {}\n", address::reach(&local)));
+    say(&format!("{program}: listening on {local}\n"));
+    say(&format!("{program}: {}\n", reach(&local)));
     Ok(local)
 }
 
@@ -213,16 +217,12 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_told_even_when_another_would_be_free() {
-        let addresses = ["[::]:2000".parse().unwrap(), "0.0.0.0:2000".parse().unwrap()];
+        let addresses = ["[::]:2000", "0.0.0.0:2000"].map(|address| Address::Internet(address.parse().unwrap()));
         let error = first_that_opens::<()>(&addresses, |_| Err(Errno::ADDRINUSE)).unwrap_err();
         assert_eq!(exit::describe(&error), "cannot listen on [::]:2000: address already in use");
-        let opened =
-            first_that_opens(
-                &addresses,
-                |address| {
-                    if address.is_ipv6() { Err(Errno::AFNOSUPPORT) } else { Ok(*address) }
-                },
-            );
+        let opened = first_that_opens(&addresses, |address| {
+            if address.family() == AddressFamily::INET6 { Err(Errno::AFNOSUPPORT) } else { Ok(address.clone()) }
+        });
         assert_eq!(opened.unwrap(), addresses[1]);
     }
 }

@@ -61,8 +61,10 @@ pub fn recvmsg(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, SocketAddr,
     };
     timer.end(|| match result {
         Ok((length, peer, asked)) => {
-            let call =
-                Call::on("recvmsg", &socket).received(data, Ok(length)).argument(address::show(&peer)).peer(peer);
+            let call = Call::on("recvmsg", &socket)
+                .received(data, Ok(length))
+                .argument(address::show(&peer))
+                .peer(peer.into());
             match asked {
                 Some(asked) => call.argument(format_args!("to {}", asked.destination.to_canonical())),
                 None => call,
@@ -102,7 +104,7 @@ pub fn sendmsg(socket: impl AsFd, data: &[u8], peer: &SocketAddr, asked: &Asked)
     timer.end(|| {
         let from = asked.answer_from.to_canonical();
         let call = Call::on("sendmsg", &socket).sent(data, result).argument(address::show(peer));
-        call.argument(format_args!("from {from}")).peer(*peer)
+        call.argument(format_args!("from {from}")).peer((*peer).into())
     });
     result
 }

@@ -1,21 +1,21 @@
 //! The calls around the thirteen: socket options and a socket's own address. Each is one system call and one trace line.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustix::fd::AsFd;
 use rustix::net::{self, sockopt};
 
+use crate::Errno;
+use crate::address::{self, Address};
 use crate::trace::{self, Call};
-use crate::{Errno, address};
 
 /// Tells the address of our end of a socket: which port the system chose for port 0. See getsockname(2).
-pub fn getsockname(socket: impl AsFd) -> Result<SocketAddr, Errno> {
+pub fn getsockname(socket: impl AsFd) -> Result<Address, Errno> {
     let timer = trace::start();
-    let result = net::getsockname(&socket).map(|any| address::of_peer(Some(any)));
-    timer.end(|| match result {
-        Ok(local) => Call::on("getsockname", &socket).argument(address::show(&local)).local(local),
-        Err(errno) => Call::on("getsockname", &socket).returned(Err(errno)),
+    let result = net::getsockname(&socket).map(|any| address::of_kernel(Some(any)));
+    timer.end(|| match &result {
+        Ok(local) => Call::on("getsockname", &socket).argument(local).local(local.clone()),
+        Err(errno) => Call::on("getsockname", &socket).returned(Err(*errno)),
     });
     result
 }

@@ -10,7 +10,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -19,7 +18,7 @@ use anyhow::Context;
 use rustix::fd::AsFd;
 use serde::Serialize;
 
-use crate::address;
+use crate::address::Address;
 
 pub use call::{Call, error_name};
 
@@ -47,10 +46,10 @@ struct Tracer {
     failed: AtomicBool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Ends {
-    local: Option<SocketAddr>,
-    peer: Option<SocketAddr>,
+    local: Option<Address>,
+    peer: Option<Address>,
 }
 
 /// One line of a trace file. The times are the system's monotonic clock, the same for all programs of one machine.
@@ -185,11 +184,13 @@ impl Tracer {
     /// Keeps what the call tells about the ends of a descriptor, and returns what is known of the ends of its own.
     fn learn(&self, call: &Call) -> Ends {
         let mut table = lock(&self.ends);
-        let own = call.fd.and_then(|fd| table.get(&fd).copied()).unwrap_or_default();
-        let ends = Ends { local: call.ends.local.or(own.local), peer: call.ends.peer.or(own.peer) };
+        let own = call.fd.and_then(|fd| table.get(&fd).cloned()).unwrap_or_default();
+        let ends = Ends { local: call.ends.local.clone().or(own.local), peer: call.ends.peer.clone().or(own.peer) };
         match (call.fd, &call.result) {
-            (_, Ok(new)) if call.opens => drop(table.insert(*new, ends)),
-            (Some(fd), _) if matches!(call.name, "bind" | "connect" | "getsockname") => drop(table.insert(fd, ends)),
+            (_, Ok(new)) if call.opens => drop(table.insert(*new, ends.clone())),
+            (Some(fd), _) if matches!(call.name, "bind" | "connect" | "getsockname") => {
+                drop(table.insert(fd, ends.clone()))
+            }
             _ => {}
         }
         ends
@@ -204,8 +205,8 @@ impl Tracer {
             end_ns,
             call: call.name,
             fd: call.fd,
-            local: ends.local.map(|local| address::show(&local).to_string()),
-            peer: ends.peer.map(|peer| address::show(&peer).to_string()),
+            local: ends.local.map(|local| local.to_string()),
+            peer: ends.peer.map(|peer| peer.to_string()),
             arguments: &call.arguments,
             bytes: call.data.and(call.result.ok()),
             data: call.data.map(excerpt),

@@ -1,18 +1,18 @@
 //! `socket` and `connect`, to the first of a name's addresses that answers.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
+use common::address::{self, Address};
 use common::berkeley::{OwnedFd, SocketType, connect, socket};
 use common::wait::{Interest, Wake, wait};
-use common::{Errno, address, exit, sockopt};
+use common::{Errno, exit, sockopt};
 
 /// Connects to the first address of `host` that accepts, in the order that the system gives them: `localhost` may be `::1`
 /// first, and the server on `127.0.0.1` only. Each may take as long as `timeout`.
 ///
 /// Errors: the name has no address; or what happened at each of them.
-pub fn to_any(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd, SocketAddr)> {
+pub fn to_any(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd, Address)> {
     let mut failures = Vec::new();
     for address in address::resolve(host, port)? {
         match to(&address, timeout) {
@@ -24,9 +24,9 @@ pub fn to_any(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd, Sock
 }
 
 /// One connection, with a deadline. The descriptor does not block from then on.
-fn to(address: &SocketAddr, timeout: Duration) -> Result<OwnedFd, Errno> {
+fn to(address: &Address, timeout: Duration) -> Result<OwnedFd, Errno> {
     let deadline = Instant::now() + timeout;
-    let connection = socket(address::family(address), SocketType::STREAM)?;
+    let connection = socket(address.family(), SocketType::STREAM)?;
     if cfg!(target_os = "linux") {
         // Here connect() can wait by itself, as in the lecture: a send timeout bounds it. See socket(7).
         sockopt::set_send_timeout(&connection, timeout)?;
@@ -49,18 +49,26 @@ fn to(address: &SocketAddr, timeout: Duration) -> Result<OwnedFd, Errno> {
 
 /// `cannot connect to localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000: connection refused`; for a host that
 /// is an address, that address once.
-fn no_address_works(host: &str, port: u16, failures: &[(SocketAddr, Errno)]) -> Error {
+fn no_address_works(host: &str, port: u16, failures: &[(Address, Errno)]) -> Error {
     let Some(((last, errno), others)) = failures.split_last() else {
         return anyhow::anyhow!("cannot connect to {host}:{port}: no address");
     };
     let mut text = "cannot connect to ".to_owned();
-    if !others.is_empty() || host.trim_matches(['[', ']']) != last.ip().to_string() {
+    if !others.is_empty() || !is_the_same(host, last) {
         text += &format!("{host}:{port}: ");
     }
     for (address, errno) in others {
-        text += &format!("{}: {}; ", address::show(address), exit::plain(*errno));
+        text += &format!("{}: {}; ", address, exit::plain(*errno));
     }
-    Error::new(*errno).context(text + &address::show(last).to_string())
+    Error::new(*errno).context(text + &last.to_string())
+}
+
+/// Whether the user has called the address what we call it, so that once is enough.
+fn is_the_same(host: &str, address: &Address) -> bool {
+    match address.internet() {
+        Some(address) => host.trim_matches(['[', ']']) == address.ip().to_string(),
+        None => true,
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_happened_at_each_address() {
-        let refused = |address: &str| (address.parse().unwrap(), Errno::CONNREFUSED);
+        let refused = |address: &str| (Address::Internet(address.parse().unwrap()), Errno::CONNREFUSED);
         let told = |host, failures: &[_]| exit::describe(&no_address_works(host, 2000, failures));
         assert_eq!(
             told("localhost", &[refused("[::1]:2000"), refused("127.0.0.1:2000")]),

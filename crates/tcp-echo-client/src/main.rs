@@ -18,13 +18,13 @@ mod stdio;
 mod stream;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
+use common::address::Address;
 use common::berkeley::close;
 use common::prefix::Prefix;
 use common::{cli, exit};
@@ -59,7 +59,7 @@ struct Options {
 
 /// What an exchange with the server needs to know.
 struct Exchange {
-    peer: SocketAddr,
+    peer: Address,
     prefix: Prefix,
     timeout: Duration,
 }

@@ -7,10 +7,10 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use common::Errno;
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::Check;
 use common::wait::{Interest, Wake, wait};
-use common::{Errno, address};
 
 use crate::stdio::Output;
 use crate::{BUFFER_BYTES, Exchange};
@@ -19,7 +19,7 @@ use crate::{BUFFER_BYTES, Exchange};
 ///
 /// Errors: the connection broke; the reply is wrong, endless, or not complete within the timeout; stdout can't be written.
 pub fn converse(connection: &OwnedFd, message: &[u8], exchange: &Exchange) -> Result<()> {
-    let peer = address::show(&exchange.peer);
+    let peer = &exchange.peer;
     let deadline = Instant::now() + exchange.timeout;
     let mut check = Check::new(&exchange.prefix);
     check.sent(message);

@@ -12,7 +12,7 @@ use anyhow::{Context, Error, Result, bail};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::Check;
 use common::wait::{Interest, Wake, wait};
-use common::{Errno, address, sockopt};
+use common::{Errno, sockopt};
 
 use crate::stdio::{Output, read_stdin};
 use crate::{BUFFER_BYTES, Exchange};
@@ -50,8 +50,10 @@ impl Shared {
 /// Errors: the connection broke or ended before stdin did; the reply is wrong or endless; the server owes a reply and is
 /// silent for longer than the timeout; stdin can't be read or stdout can't be written.
 pub fn converse(connection: &Arc<OwnedFd>, exchange: Exchange) -> Result<()> {
-    // What somebody types goes out at once.
-    sockopt::set_no_delay(&**connection).context("cannot set the connection up")?;
+    if exchange.peer.internet().is_some() {
+        // What somebody types goes out at once.
+        sockopt::set_no_delay(&**connection).context("cannot set the connection up")?;
+    }
     let check = Check::new(&exchange.prefix);
     let progress = Progress { check, said_all: false, moved: Instant::now(), failure: None };
     let shared = Arc::new(Shared { progress: Mutex::new(progress), came_back: Condvar::new() });
@@ -119,7 +121,7 @@ fn send_all_input(connection: &OwnedFd, shared: &Shared, timeout: Duration) -> R
 
 /// The other direction: `recv` and `write` to stdout, until the server's last byte.
 fn print_reply(connection: &OwnedFd, shared: &Shared, exchange: &Exchange) -> Result<()> {
-    let peer = address::show(&exchange.peer);
+    let peer = &exchange.peer;
     let mut output = Output::new(u64::MAX);
     let mut data = vec![0; BUFFER_BYTES];
     loop {

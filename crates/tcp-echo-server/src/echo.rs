@@ -1,14 +1,14 @@
 //! What the server says to one client: everything back, until the client has said its last word. All designs share it.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use common::address::Address;
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::Prefix;
 use common::sockopt::set_nonblocking;
 use common::wait::{GaveUp, Interest, Patience, Wake, wait};
-use common::{Errno, address, exit, log};
+use common::{Errno, exit, log};
 
 /// How much of what a client still sends is thrown away, and for how long, before its connection is closed early.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -30,8 +30,7 @@ pub struct Echo {
 
 /// Talks to one client until it is done, or the connection breaks, or the server's patience is at its end. Whatever happens
 /// concerns this client alone, and is only told. The caller closes the connection.
-pub fn converse(connection: &OwnedFd, peer: &SocketAddr, echo: &Echo, buffer: &mut [u8]) {
-    let peer = address::show(peer);
+pub fn converse(connection: &OwnedFd, peer: &Address, echo: &Echo, buffer: &mut [u8]) {
     if echo.verbose {
         log::client(crate::NAME, format_args!("{peer} has come"));
     }

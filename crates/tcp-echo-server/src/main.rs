@@ -115,7 +115,7 @@ fn run(options: Options) -> Result<()> {
 fn open(options: &Options) -> Result<OwnedFd> {
     let addresses = address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?;
     listener::first_that_opens(&addresses, |address| {
-        let listener = socket(address::family(address), SocketType::STREAM)?;
+        let listener = socket(address.family(), SocketType::STREAM)?;
         listener::prepare(&listener, address)?;
         bind(&listener, address)?;
         listen(&listener, options.backlog)?;

@@ -11,12 +11,12 @@
 #![forbid(unsafe_code)]
 
 use std::io::{ErrorKind, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use common::address::Address;
 use common::berkeley::{SocketType, close, connect, recv, send, socket};
 use common::wait::{Interest, Wake, wait};
 use common::{address, cli, exit};
@@ -63,8 +63,8 @@ fn run(options: Options) -> Result<()> {
 }
 
 /// The lecture's client: asks one server for one page, and returns all that it says.
-fn get(server: &SocketAddr, request: &[u8]) -> Result<Vec<u8>> {
-    let connection = socket(address::family(server), SocketType::STREAM).context("cannot make a socket")?;
+fn get(server: &Address, request: &[u8]) -> Result<Vec<u8>> {
+    let connection = socket(server.family(), SocketType::STREAM).context("cannot make a socket")?;
     connect(&connection, server).with_context(|| format!("cannot connect to {server}"))?;
     // So few bytes always go out in one piece, on a connection that has sent nothing yet.
     let sent = send(&connection, request).context("cannot send the request")?;

@@ -1,11 +1,11 @@
 //! What the server does for one client: receive a request, answer it, and again, until one of the two has had enough.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use common::address::Address;
 use common::berkeley::OwnedFd;
-use common::{address, exit, log};
+use common::{exit, log};
 
 use crate::request::{self, Body, HeadEnd, Method, Persistence, Request};
 use crate::response::{Content, Response, answer};
@@ -15,9 +15,9 @@ use crate::stream::{Received, Stream};
 
 /// Serves one client until the connection is done with. Whatever happens concerns this client alone, and is only told. The
 /// caller closes the connection.
-pub fn converse(connection: &OwnedFd, peer: &SocketAddr, server: &Server) {
+pub fn converse(connection: &OwnedFd, peer: &Address, server: &Server) {
     if let Err(error) = talk(connection, server) {
-        log::client(crate::NAME, format_args!("lost {}: {}", address::show(peer), exit::describe(&error)));
+        log::client(crate::NAME, format_args!("lost {peer}: {}", exit::describe(&error)));
     }
 }
 

@@ -90,8 +90,9 @@ fn run(options: Options) -> Result<()> {
     };
     let listener = open(&options)?;
     let stop = Stop::on_signals()?;
-    let local = listener::announce(NAME, &listener)?;
-    listener::say(&format!("{NAME}: open {}\n", url(&local)));
+    if let Some(local) = listener::announce(NAME, &listener)?.internet() {
+        listener::say(&format!("{NAME}: open {}\n", url(&local)));
+    }
     let idle = Some(options.idle_timeout).filter(|idle| !idle.is_zero());
     let patience = Patience { stop, idle, drain: options.drain };
     let server = Server { site, patience, head_timeout: options.head_timeout };
@@ -102,7 +103,7 @@ fn run(options: Options) -> Result<()> {
 fn open(options: &Options) -> Result<OwnedFd> {
     let addresses = address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?;
     listener::first_that_opens(&addresses, |address| {
-        let listener = socket(address::family(address), SocketType::STREAM)?;
+        let listener = socket(address.family(), SocketType::STREAM)?;
         listener::prepare(&listener, address)?;
         bind(&listener, address)?;
         listen(&listener, options.backlog)?;

@@ -5,14 +5,14 @@
 //! there, which comes with the *next* call: `recv` or `send` fails with `ECONNREFUSED`.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use common::address::{self, Address};
 use common::berkeley::{self, OwnedFd, SocketType, connect, recv, send, socket};
 use common::prefix::Prefix;
 use common::wait::{Interest, Wake, wait};
-use common::{Errno, address, exit, log, sockopt};
+use common::{Errno, exit, log, sockopt};
 
 use crate::NAME;
 
@@ -38,9 +38,9 @@ pub struct Server {
     /// As the user called it.
     name: String,
     socket: OwnedFd,
-    peer: SocketAddr,
+    peer: Address,
     /// The addresses that have not been tried yet.
-    others: VecDeque<SocketAddr>,
+    others: VecDeque<Address>,
     /// What happened at those that have.
     failures: String,
     prefix: Prefix,
@@ -82,7 +82,7 @@ impl Server {
                     if self.others.is_empty() || !self.asked.is_empty() {
                         return Err(errno).with_context(|| self.unreachable());
                     }
-                    self.failures += &format!("{}: {}; ", address::show(&self.peer), exit::plain(errno));
+                    self.failures += &format!("{}: {}; ", self.peer, exit::plain(errno));
                     (self.socket, self.peer) = next_address(&self.name, &mut self.others, &mut self.failures)?;
                 }
             }
@@ -90,7 +90,7 @@ impl Server {
         let reply = &self.data[..length];
         print(reply)?;
         if !self.prefix.answers(reply, question) {
-            bail!("cannot accept the reply of {}: it differs from what was sent", address::show(&self.peer));
+            bail!("cannot accept the reply of {}: it differs from what was sent", self.peer);
         }
         self.asked.push_front(question.to_vec());
         self.asked.truncate(REMEMBERED);
@@ -104,7 +104,7 @@ impl Server {
 
     /// Sends the question and waits for a reply, again and again.
     fn exchange(&mut self, question: &[u8]) -> Result<Outcome> {
-        let peer = address::show(&self.peer);
+        let peer = self.peer.clone();
         let started = Instant::now();
         let mut patience = self.patience.first_wait.min(LONGEST_WAIT);
         for attempt in 0..=self.patience.retries {
@@ -149,14 +149,10 @@ impl Server {
 }
 
 /// `socket` and `connect` for the first address that will have it.
-fn next_address(
-    name: &str,
-    addresses: &mut VecDeque<SocketAddr>,
-    failures: &mut String,
-) -> Result<(OwnedFd, SocketAddr)> {
+fn next_address(name: &str, addresses: &mut VecDeque<Address>, failures: &mut String) -> Result<(OwnedFd, Address)> {
     loop {
         let Some(address) = addresses.pop_front() else { bail!("cannot reach {name}: no address") };
-        let connected = socket(address::family(&address), SocketType::DGRAM).and_then(|socket| {
+        let connected = socket(address.family(), SocketType::DGRAM).and_then(|socket| {
             connect(&socket, &address)?;
             sockopt::set_nonblocking(&socket)?;
             Ok(socket)
@@ -166,14 +162,14 @@ fn next_address(
             Err(errno) if addresses.is_empty() => {
                 return Err(errno).with_context(|| unreachable(name, failures, &address));
             }
-            Err(errno) => *failures += &format!("{}: {}; ", address::show(&address), exit::plain(errno)),
+            Err(errno) => *failures += &format!("{}: {}; ", address, exit::plain(errno)),
         }
     }
 }
 
 /// `cannot reach localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000`, to be followed by the last cause.
-fn unreachable(name: &str, failures: &str, last: &SocketAddr) -> String {
-    let last = address::show(last).to_string();
+fn unreachable(name: &str, failures: &str, last: &Address) -> String {
+    let last = last.to_string();
     if failures.is_empty() && name == last {
         format!("cannot reach {last}")
     } else {

@@ -18,11 +18,11 @@ mod repeats;
 mod simple;
 mod tally;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
 use common::prefix::Prefix;
 use common::signal::Stop;
@@ -85,7 +85,7 @@ fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let socket = open(&options)?;
     let stop = Stop::on_signals()?;
-    let local = listener::announce(NAME, &socket)?;
+    let local = listener::announce(NAME, &socket)?.internet().context("cannot serve a socket without a port")?;
     let rules = Rules {
         local,
         prefix: options.prefix.as_bytes().to_vec(),
@@ -104,7 +104,7 @@ fn run(options: Options) -> Result<()> {
 fn open(options: &Options) -> Result<OwnedFd> {
     let addresses = address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?;
     let socket = listener::first_that_opens(&addresses, |address| {
-        let socket = socket(address::family(address), SocketType::DGRAM)?;
+        let socket = socket(address.family(), SocketType::DGRAM)?;
         listener::prepare_datagram(&socket, address)?;
         ask_where_to(&socket, address)?;
         bind(&socket, address)?;
@@ -116,12 +116,15 @@ fn open(options: &Options) -> Result<OwnedFd> {
 
 /// On every interface, an answer has to come from the address that was asked: see `simple.rs`.
 #[cfg(unix)]
-fn ask_where_to(socket: &OwnedFd, address: &SocketAddr) -> Result<(), Errno> {
-    if address.ip().is_unspecified() { common::packet_info::turn_on(socket, address) } else { Ok(()) }
+fn ask_where_to(socket: &OwnedFd, address: &Address) -> Result<(), Errno> {
+    match address.internet() {
+        Some(address) if address.ip().is_unspecified() => common::packet_info::turn_on(socket, &address),
+        _ => Ok(()),
+    }
 }
 
 /// On Windows the system chooses.
 #[cfg(windows)]
-fn ask_where_to(_socket: &OwnedFd, _address: &SocketAddr) -> Result<(), Errno> {
+fn ask_where_to(_socket: &OwnedFd, _address: &Address) -> Result<(), Errno> {
     Ok(())
 }

@@ -51,7 +51,8 @@ pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<Tally> 
         let received = if everywhere {
             receive_where_asked(&socket, &mut buffer[prefix_bytes..])
         } else {
-            recvfrom(&socket, &mut buffer[prefix_bytes..]).map(|(length, peer)| (length, peer, None))
+            recvfrom(&socket, &mut buffer[prefix_bytes..])
+                .and_then(|(length, peer)| Ok((length, peer.internet().ok_or(Errno::AFNOSUPPORT)?, None)))
         };
         let (length, peer, asked) = match received {
             Ok(received) => received,
@@ -68,7 +69,7 @@ pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<Tally> 
         }
         let sent = match &asked {
             Some(asked) => send_from(&socket, reply, &peer, asked),
-            None => sendto(&socket, reply, &peer),
+            None => sendto(&socket, reply, &peer.into()),
         };
         match sent {
             Ok(_) => {
@@ -122,10 +123,10 @@ struct Asked {
 
 #[cfg(windows)]
 fn receive_where_asked(socket: &OwnedFd, room: &mut [u8]) -> Result<(usize, SocketAddr, Option<Asked>), Errno> {
-    recvfrom(socket, room).map(|(length, peer)| (length, peer, None))
+    recvfrom(socket, room).and_then(|(length, peer)| Ok((length, peer.internet().ok_or(Errno::AFNOSUPPORT)?, None)))
 }
 
 #[cfg(windows)]
 fn send_from(socket: &OwnedFd, reply: &[u8], peer: &SocketAddr, _asked: &Asked) -> Result<usize, Errno> {
-    sendto(socket, reply, peer)
+    sendto(socket, reply, &(*peer).into())
 }

@@ -1,11 +1,11 @@
 //! What a line of the trace says of one system call.
 
 use std::fmt::{self, Write};
-use std::net::SocketAddr;
 
 use rustix::fd::{AsFd, AsRawFd};
 
 use super::{Ends, forget};
+use crate::address::Address;
 use crate::{Errno, exit};
 
 /// How many bytes of the data a text line shows; strace shows as many.
@@ -77,13 +77,13 @@ impl<'a> Call<'a> {
     }
 
     /// The address of our end, now that the call has settled it.
-    pub fn local(mut self, local: SocketAddr) -> Self {
+    pub fn local(mut self, local: Address) -> Self {
         self.ends.local = Some(local);
         self
     }
 
     /// The address of the other end, as far as this call is concerned.
-    pub fn peer(mut self, peer: SocketAddr) -> Self {
+    pub fn peer(mut self, peer: Address) -> Self {
         self.ends.peer = Some(peer);
         self
     }
