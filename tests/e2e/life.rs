@@ -80,7 +80,7 @@ fn a_restart_finds_its_port_free() {
 
 #[test]
 fn a_transfer_goes_on_to_its_end_after_sigterm() {
-    for design in ["iterative", "threads"] {
+    for design in ["iterative", "threads", "events"] {
         let server = Server::start("tcp-echo-server", &["--design", design, "--drain", "60s"]);
         let mut client = server.connect();
         let payload = noise(16 << 20);
@@ -105,7 +105,7 @@ fn a_transfer_goes_on_to_its_end_after_sigterm() {
 
 #[test]
 fn after_the_drain_a_client_has_all_its_answers_and_a_clean_end() {
-    for design in ["iterative", "threads"] {
+    for design in ["iterative", "threads", "events"] {
         let server = Server::start("tcp-echo-server", &["--design", design, "--drain", "300ms"]);
         let mut client = server.connect();
         client.write_all(b"still here").unwrap();
@@ -164,7 +164,7 @@ fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
 
 #[test]
 fn once_means_one_client() {
-    for design in ["iterative", "threads"] {
+    for design in ["iterative", "threads", "events"] {
         let server = Server::start("tcp-echo-server", &["--design", design, "--once"]);
         run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
         let (status, _, stderr) = server.finish();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::harness::{SOON, Server, eventually, noise, run, run_with_input, without_prefix};
 
-const DESIGNS: [&str; 2] = ["iterative", "threads"];
+const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
 
 fn server(design: &str) -> Server {
     Server::start("tcp-echo-server", &["--design", design])

@@ -9,6 +9,8 @@
 pub mod address;
 pub mod berkeley;
 pub mod cli;
+#[cfg(unix)]
+pub mod events;
 pub mod exit;
 pub mod listener;
 pub mod log;

@@ -9,8 +9,6 @@ use rustix::fd::AsFd;
 use rustix::net::AddressFamily;
 
 use crate::address::{Address, reach};
-use crate::signal::Stop;
-use crate::wait::{self, Wake};
 use crate::{Errno, exit, log, sockopt};
 
 /// Prepares a TCP socket for `bind` and `listen`. What is set here, the connections inherit.
@@ -102,29 +100,27 @@ impl AcceptTrouble {
         self.pause = Duration::ZERO;
     }
 
-    /// `accept` failed: returns when it's time to try again. A client that left before its turn is no reason to wait. When
-    /// descriptors or memory have run out, says so once and waits, while the clients stay in the queue. See accept(2).
+    /// `accept` failed: says how long to wait before the next try; None: not at all. A client that left before its turn is
+    /// no reason to wait. That descriptors or memory have run out is said once; the clients stay in the queue, and the pauses
+    /// get longer. See accept(2).
     ///
     /// Errors: the listening socket itself is broken.
-    pub fn failed(&mut self, errno: Errno, stop: &Stop) -> Result<()> {
+    pub fn failed(&mut self, errno: Errno) -> Result<Option<Duration>> {
         match errno {
-            Errno::AGAIN | Errno::INTR | Errno::CONNABORTED | Errno::PERM => Ok(()),
-            errno if is_of_the_network(errno) => Ok(()),
-            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => self.shortage(exit::plain(errno), stop),
+            Errno::AGAIN | Errno::INTR | Errno::CONNABORTED | Errno::PERM => Ok(None),
+            errno if is_of_the_network(errno) => Ok(None),
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Ok(Some(self.shortage(exit::plain(errno)))),
             errno => Err(errno).context("cannot accept clients"),
         }
     }
 
-    /// Something needed for one more client has run out: says so once, and waits a little.
-    ///
-    /// Errors: as [`wait::pause`].
-    pub fn shortage(&mut self, cause: impl std::fmt::Display, stop: &Stop) -> Result<()> {
+    /// Something needed for one more client has run out: says so once, and how long to wait.
+    pub fn shortage(&mut self, cause: impl std::fmt::Display) -> Duration {
         if self.pause.is_zero() {
             log::client(self.program, format_args!("cannot accept more clients for now: {cause}"));
         }
         self.pause = (self.pause * 2).clamp(Self::SHORTEST, Self::LONGEST);
-        let _: Wake = wait::pause(stop, self.pause).context("cannot wait")?;
-        Ok(())
+        self.pause
     }
 }
 
@@ -174,9 +170,8 @@ mod tests {
     use super::*;
 
     fn trouble_after(errnos: &[Errno]) -> (AcceptTrouble, Vec<bool>) {
-        let stop = Stop::on_signals().unwrap();
         let mut trouble = AcceptTrouble::new("test");
-        let survived = errnos.iter().map(|errno| trouble.failed(*errno, &stop).is_ok()).collect();
+        let survived = errnos.iter().map(|errno| trouble.failed(*errno).is_ok()).collect();
         (trouble, survived)
     }
 

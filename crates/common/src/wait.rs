@@ -46,11 +46,12 @@ pub fn wait(
     wake
 }
 
-/// Does nothing until the program is asked to stop or `pause` is over.
+/// Does nothing until the program is asked to stop or `pause` is over; None: goes on at once.
 ///
 /// Errors: as [`wait`].
-pub fn pause(stop: &Stop, pause: Duration) -> Result<Wake, Errno> {
-    poll_until(None, Some(stop), Some(Instant::now() + pause))
+pub fn pause(stop: &Stop, pause: Option<Duration>) -> Result<(), Errno> {
+    let Some(pause) = pause else { return Ok(()) };
+    poll_until(None, Some(stop), Some(Instant::now() + pause)).map(drop)
 }
 
 fn poll_until(

@@ -12,8 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod connect;
+mod load;
 mod message;
+mod ping;
 mod stdio;
 mod stream;
 
@@ -23,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use common::address::Address;
 use common::berkeley::close;
 use common::prefix::Prefix;
@@ -36,8 +39,11 @@ const BUFFER_BYTES: usize = 32 * 1024;
 
 /// Send a message to a TCP echo server, print the reply and check it
 #[derive(Parser)]
-#[command(name = NAME, version)]
+#[command(name = NAME, version, args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    use_: Option<Use>,
+
     #[command(flatten)]
     server: cli::Server,
 
@@ -57,6 +63,14 @@ struct Options {
     trace: cli::Trace,
 }
 
+/// The other ways to use it.
+#[derive(Subcommand)]
+enum Use {
+    Ping(ping::Options),
+    Load(load::Options),
+    Check(check::Options),
+}
+
 /// What an exchange with the server needs to know.
 struct Exchange {
     peer: Address,
@@ -70,6 +84,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<()> {
+    match options.use_ {
+        Some(Use::Ping(options)) => return ping::run(options),
+        Some(Use::Load(options)) => return load::run(options),
+        Some(Use::Check(options)) => return check::run(options),
+        None => {}
+    }
     options.trace.turn_on(NAME)?;
     let (connection, peer) = connect::to_any(&options.server.host, options.server.port, options.timeout)?;
     let exchange = Exchange { peer, prefix: options.prefix, timeout: options.timeout };

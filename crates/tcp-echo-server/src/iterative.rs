@@ -6,6 +6,7 @@
 use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};
 use common::listener::AcceptTrouble;
+use common::wait::pause;
 
 use crate::echo::{Echo, converse};
 
@@ -20,7 +21,7 @@ pub fn serve(listener: OwnedFd, echo: &Echo) -> Result<()> {
         let (connection, peer) = match accept(&listener) {
             Ok(accepted) => accepted,
             Err(errno) => {
-                trouble.failed(errno, &echo.patience.stop)?;
+                pause(&echo.patience.stop, trouble.failed(errno)?)?;
                 continue;
             }
         };

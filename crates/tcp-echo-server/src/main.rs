@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 mod echo;
+#[cfg(unix)]
+mod events;
 mod iterative;
 mod threads;
 
@@ -85,6 +87,9 @@ enum Design {
     Iterative,
     /// All at once, a thread for each
     Threads,
+    /// All at once, with a few threads that never wait for one client
+    #[cfg(unix)]
+    Events,
 }
 
 fn main() -> ExitCode {
@@ -108,6 +113,8 @@ fn run(options: Options) -> Result<()> {
     match options.design {
         Design::Iterative => iterative::serve(listener, &echo),
         Design::Threads => threads::serve(listener, &echo, options.max_connections as usize),
+        #[cfg(unix)]
+        Design::Events => events::serve(listener, &echo, options.max_connections as usize, 1),
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};
 use common::listener::{self, AcceptTrouble};
 use common::slots::Slots;
+use common::wait::pause;
 
 use crate::echo::{Echo, converse};
 
@@ -36,7 +37,7 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
             let (connection, peer) = match accept(&listener) {
                 Ok(accepted) => accepted,
                 Err(errno) => {
-                    trouble.failed(errno, &echo.patience.stop)?;
+                    pause(&echo.patience.stop, trouble.failed(errno)?)?;
                     continue;
                 }
             };
@@ -49,7 +50,9 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
             // Unlike thread::spawn, the builder returns the error instead of panicking. The one client is lost.
             match spawned {
                 Ok(_) => trouble.over(),
-                Err(error) => trouble.shortage(format_args!("no thread for one: {error}"), &echo.patience.stop)?,
+                Err(error) => {
+                    pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?
+                }
             }
             if echo.once {
                 break;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};
 use common::listener::{self, AcceptTrouble};
 use common::slots::Slots;
-use common::wait::Patience;
+use common::wait::{Patience, pause};
 
 use crate::connection::converse;
 use crate::response::Site;
@@ -54,7 +54,7 @@ pub fn serve(listener: OwnedFd, server: &Server, max_connections: usize) -> Resu
             let (connection, peer) = match accept(&listener) {
                 Ok(accepted) => accepted,
                 Err(errno) => {
-                    trouble.failed(errno, stop)?;
+                    pause(stop, trouble.failed(errno)?)?;
                     continue;
                 }
             };
@@ -66,7 +66,7 @@ pub fn serve(listener: OwnedFd, server: &Server, max_connections: usize) -> Resu
             // Unlike thread::spawn, the builder returns the error instead of panicking. The one client is lost.
             match spawned {
                 Ok(_) => trouble.over(),
-                Err(error) => trouble.shortage(format_args!("no thread for one: {error}"), stop)?,
+                Err(error) => pause(stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?,
             }
         }
         close(listener);

@@ -1,0 +1,379 @@
+//! One thread for many connections: the event loop, which asks the kernel what is ready and does only that.
+//!
+//! The loop knows when a connection may go on, and the program's [`Service`] knows what it does then. It waits with epoll
+//! or kqueue, through `mio`, and is told of *changes* only ("edge-triggered"): a service that is told that input has come
+//! reads until there is none, or says that it will go on later.
+//!
+//! Everything is bounded: how many connections there are, how much is done for one before the next has its turn, how long
+//! one may be silent, and how long the last may take when the server is asked to stop.
+
+mod idle;
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::fd::AsRawFd;
+use slab::Slab;
+
+use crate::Errno;
+use crate::address::Address;
+use crate::berkeley::{OwnedFd, accept, close};
+use crate::listener::AcceptTrouble;
+use crate::wait::{GaveUp, Patience};
+
+use idle::{IdleList, Link};
+
+const LISTENER: Token = Token(usize::MAX);
+const STOP: Token = Token(usize::MAX - 1);
+const INBOX: Token = Token(usize::MAX - 2);
+
+/// How many events to take from the kernel at once.
+const EVENTS: usize = 1024;
+/// How many clients to accept before the others have their turn.
+const ACCEPTS_A_TURN: usize = 64;
+/// How long a client that the server has given up may take to read its last words.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What a program does with its connections.
+pub trait Service {
+    /// What it remembers of one connection. Small: there may be many thousands.
+    type Conversation;
+
+    /// A client has come.
+    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Self::Conversation, Errno>;
+
+    /// The connection is ready: does what can be done without waiting, but not for long. `ended`: the client has sent its
+    /// last byte, which may still have to be received.
+    fn go_on(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, ended: bool) -> Next;
+
+    /// The server ends the conversation. From then on `go_on` reads and ignores what comes, until its end.
+    fn give_up(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, why: GaveUp) -> Next;
+}
+
+/// What a conversation waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Input.
+    Input,
+    /// Room to send what is left; no input is wanted until then.
+    Room,
+    /// Its next turn: there was more to do than one turn allows.
+    Turn,
+    /// Nothing: it is over.
+    Close,
+}
+
+/// What the loops of a server have in common: the bound on their connections, and a way to hand one over.
+pub struct Crew {
+    open: AtomicUsize,
+    most_connections: usize,
+    inboxes: Vec<Inbox>,
+}
+
+/// Connections on their way from the loop that accepts to another one.
+struct Inbox {
+    connections: Mutex<Vec<(OwnedFd, Address)>>,
+    waker: Waker,
+}
+
+impl Crew {
+    /// So many loops, with at most so many connections in all, and the event queue for each.
+    ///
+    /// Errors: no descriptor left for them.
+    pub fn new(loops: usize, most_connections: usize) -> Result<(Crew, Vec<Poll>)> {
+        let mut crew = Crew { open: AtomicUsize::new(0), most_connections, inboxes: Vec::new() };
+        let mut polls = Vec::new();
+        for _ in 0..loops {
+            let poll = Poll::new().context("cannot make an event queue")?;
+            let waker = Waker::new(poll.registry(), INBOX).context("cannot make an event queue")?;
+            crew.inboxes.push(Inbox { connections: Mutex::default(), waker });
+            polls.push(poll);
+        }
+        Ok((crew, polls))
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.most_connections
+    }
+
+    /// A connection is closed. If it was the one too many, the loop that accepts has to know.
+    fn closed(&self) {
+        if self.open.fetch_sub(1, Ordering::Relaxed) == self.most_connections {
+            // It fails only if that loop is gone, and then nobody is accepted any more.
+            let _ = self.inboxes[0].waker.wake();
+        }
+    }
+
+    fn hand_over(&self, to: usize, connection: OwnedFd, peer: Address) {
+        let inbox = &self.inboxes[to];
+        inbox.connections.lock().unwrap_or_else(PoisonError::into_inner).push((connection, peer));
+        let _ = inbox.waker.wake();
+    }
+
+    fn take(&self, own: usize) -> Vec<(OwnedFd, Address)> {
+        std::mem::take(&mut *self.inboxes[own].connections.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The end where connections come in.
+struct Accepting {
+    listener: OwnedFd,
+    trouble: AcceptTrouble,
+    /// A client may be waiting to be accepted.
+    clients_wait: bool,
+    /// A shortage: not before this moment.
+    not_before: Option<Instant>,
+    /// Which loop gets the next.
+    turn: usize,
+}
+
+struct Entry<C> {
+    connection: OwnedFd,
+    link: Link,
+    /// The kernel tells of room to send as well.
+    sends: bool,
+    given_up: bool,
+    conversation: C,
+}
+
+/// An event loop.
+pub struct EventLoop<'a, S: Service> {
+    service: S,
+    patience: &'a Patience,
+    crew: &'a Crew,
+    /// Which of the crew this is.
+    own: usize,
+    poll: Poll,
+    accepting: Option<Accepting>,
+    connections: Slab<Entry<S::Conversation>>,
+    idle: IdleList,
+    /// Those that have more to do than their turn allowed, and whether each's client has sent its last byte.
+    busy: VecDeque<(usize, bool)>,
+    /// Those that were given up, and until when they may linger, in the order of that.
+    lingering: VecDeque<(Instant, usize)>,
+    drained: bool,
+}
+
+impl<'a, S: Service> EventLoop<'a, S> {
+    /// Number `own` of the crew's loops, with its event queue.
+    ///
+    /// Errors: as epoll_ctl(2).
+    pub fn new(service: S, patience: &'a Patience, crew: &'a Crew, own: usize, poll: Poll) -> Result<Self> {
+        let stop = patience.stop.pipe().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&stop), STOP, Interest::READABLE).context("cannot watch for signals")?;
+        Ok(EventLoop {
+            service,
+            patience,
+            crew,
+            own,
+            poll,
+            accepting: None,
+            connections: Slab::new(),
+            idle: IdleList::new(patience.idle),
+            busy: VecDeque::new(),
+            lingering: VecDeque::new(),
+            drained: false,
+        })
+    }
+
+    /// Lets this loop, the first of the crew, accept clients for all.
+    ///
+    /// Errors: as epoll_ctl(2).
+    pub fn accept_from(&mut self, listener: OwnedFd, program: &'static str) -> Result<()> {
+        let fd = listener.as_raw_fd();
+        let registered = self.poll.registry().register(&mut SourceFd(&fd), LISTENER, Interest::READABLE);
+        registered.context("cannot watch for clients")?;
+        let trouble = AcceptTrouble::new(program);
+        self.accepting = Some(Accepting { listener, trouble, clients_wait: true, not_before: None, turn: 0 });
+        Ok(())
+    }
+
+    /// Runs until the server has been asked to stop and the last connection is closed.
+    ///
+    /// Errors: the event queue or the listener is broken.
+    pub fn run(mut self) -> Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut stopping = false;
+        while !(stopping && self.connections.is_empty()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error).context("cannot wait for events"),
+            }
+            let now = Instant::now();
+            self.idle.tick(now);
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.clients_wait(),
+                    STOP | INBOX => {}
+                    Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
+                }
+            }
+            for _ in 0..self.busy.len() {
+                if let Some((key, ended)) = self.busy.pop_front() {
+                    self.go_on(key, ended);
+                }
+            }
+            self.accept_some(now)?;
+            self.take_from_inbox();
+            stopping = self.patience.stop.is_asked();
+            if stopping {
+                self.stop_accepting();
+            }
+            self.give_up_the_late(now);
+        }
+        Ok(())
+    }
+
+    /// How long to wait for events at most; None: for ever.
+    fn timeout(&self) -> Option<Duration> {
+        let accepting = self.accepting.as_ref().filter(|accepting| accepting.clients_wait);
+        let may_accept = accepting.filter(|_| !self.crew.is_full());
+        if !self.busy.is_empty() || may_accept.is_some_and(|accepting| accepting.not_before.is_none()) {
+            return Some(Duration::ZERO);
+        }
+        let pause = may_accept.and_then(|accepting| accepting.not_before);
+        let linger = self.lingering.front().map(|(until, _)| *until);
+        let drain = self.patience.drain_until().filter(|_| !self.drained);
+        let next = [pause, linger, drain, self.idle.next_deadline()].into_iter().flatten().min();
+        // Rounded up: waking a moment too early, there would be nothing to do yet.
+        next.map(|next| next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    fn clients_wait(&mut self) {
+        if let Some(accepting) = &mut self.accepting {
+            accepting.clients_wait = true;
+        }
+    }
+
+    /// `accept`, until no client waits, there is no place for one, or the others have waited long enough.
+    fn accept_some(&mut self, now: Instant) -> Result<()> {
+        for _ in 0..ACCEPTS_A_TURN {
+            let Some(accepting) = &mut self.accepting else { return Ok(()) };
+            if !accepting.clients_wait || self.crew.is_full() || accepting.not_before.is_some_and(|moment| moment > now)
+            {
+                return Ok(());
+            }
+            accepting.not_before = None;
+            match accept(&accepting.listener) {
+                Ok((connection, peer)) => {
+                    accepting.trouble.over();
+                    self.crew.open.fetch_add(1, Ordering::Relaxed);
+                    let to = accepting.turn;
+                    accepting.turn = (to + 1) % self.crew.inboxes.len();
+                    if to == self.own {
+                        self.begin(connection, &peer);
+                    } else {
+                        self.crew.hand_over(to, connection, peer);
+                    }
+                }
+                Err(Errno::AGAIN) => accepting.clients_wait = false,
+                Err(errno) => accepting.not_before = accepting.trouble.failed(errno)?.map(|pause| now + pause),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_from_inbox(&mut self) {
+        for (connection, peer) in self.crew.take(self.own) {
+            self.begin(connection, &peer);
+        }
+    }
+
+    fn begin(&mut self, connection: OwnedFd, peer: &Address) {
+        let entry = self.connections.vacant_entry();
+        let (key, fd) = (entry.key(), connection.as_raw_fd());
+        let registered = self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE);
+        match self.service.begin(&connection, peer) {
+            Ok(conversation) if registered.is_ok() => {
+                let link = Link::default();
+                entry.insert(Entry { connection, link, sends: false, given_up: false, conversation });
+                self.idle.push(key, &mut self.connections);
+            }
+            _ => {
+                close(connection);
+                self.crew.closed();
+            }
+        }
+    }
+
+    /// A connection's turn.
+    fn go_on(&mut self, key: usize, ended: bool) {
+        // One that was closed a moment ago may still have an event.
+        let Some(entry) = self.connections.get_mut(key) else { return };
+        let next = self.service.go_on(&mut entry.conversation, &entry.connection, ended);
+        if !entry.given_up {
+            self.idle.touch(key, &mut self.connections);
+        }
+        self.is_next(key, next, ended);
+    }
+
+    fn is_next(&mut self, key: usize, next: Next, ended: bool) {
+        match next {
+            Next::Input => {}
+            Next::Turn => self.busy.push_back((key, ended)),
+            Next::Room => {
+                let entry = &mut self.connections[key];
+                if !entry.sends {
+                    entry.sends = true;
+                    let (fd, both) = (entry.connection.as_raw_fd(), Interest::READABLE | Interest::WRITABLE);
+                    if self.poll.registry().reregister(&mut SourceFd(&fd), Token(key), both).is_err() {
+                        self.close(key);
+                    }
+                }
+            }
+            Next::Close => self.close(key),
+        }
+    }
+
+    fn close(&mut self, key: usize) {
+        self.idle.remove(key, &mut self.connections);
+        // Closed, it leaves the event queue by itself: see epoll(7).
+        close(self.connections.remove(key).connection);
+        self.crew.closed();
+    }
+
+    fn stop_accepting(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            close(accepting.listener);
+        }
+    }
+
+    /// Gives up who has been silent for too long, everybody at the end of the drain, and closes who has lingered enough.
+    fn give_up_the_late(&mut self, now: Instant) {
+        while let Some(key) = self.idle.expired() {
+            self.give_up(key, GaveUp::Idle(self.patience.idle.unwrap_or_default()), now);
+        }
+        if !self.drained && self.patience.drain_until().is_some_and(|end| end <= now) {
+            self.drained = true;
+            let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+            for key in keys {
+                self.give_up(key, GaveUp::Drained, now);
+            }
+        }
+        while let Some(&(_, key)) = self.lingering.front().filter(|(until, _)| *until <= now) {
+            self.lingering.pop_front();
+            if self.connections.get(key).is_some_and(|entry| entry.given_up) {
+                self.close(key);
+            }
+        }
+    }
+
+    fn give_up(&mut self, key: usize, why: GaveUp, now: Instant) {
+        self.idle.remove(key, &mut self.connections);
+        let entry = &mut self.connections[key];
+        if !entry.given_up {
+            entry.given_up = true;
+            let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
+            self.lingering.push_back((now + LINGER, key));
+            self.is_next(key, next, false);
+        }
+    }
+}

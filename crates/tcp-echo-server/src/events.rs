@@ -1,0 +1,196 @@
+//! One thread for many clients: it asks the kernel who has something to say, and turns to each for a moment.
+//!
+//! A small step from `threads.rs` in what is done, `recv` and `send`, and a large one in who decides when. A thread may wait
+//! in the middle of its client's affairs; here nobody waits, so what a client has still to get is kept until there is room,
+//! and nothing more is read from it until then. The loop itself, which tiny-web shares, is `common::events`.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::thread;
+
+use anyhow::{Context, Result};
+use common::address::{Address, show};
+use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
+use common::events::{Crew, EventLoop, Next, Service};
+use common::sockopt::set_nonblocking;
+use common::wait::GaveUp;
+use common::{Errno, exit, listener, log};
+
+use crate::echo::Echo;
+
+/// How often a client that always has more may be served in a row, before the others have their turn.
+const PIECES_A_TURN: usize = 16;
+
+/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipe (3), a trace file, and one
+/// or two to spare; and two for each loop.
+const OTHER_DESCRIPTORS: usize = 10;
+const DESCRIPTORS_A_LOOP: usize = 2;
+
+/// Serves up to `max_connections` clients at once with so many loops, until the server is asked to stop; then returns when
+/// the last client has gone.
+///
+/// Errors: the listening socket or an event queue is broken.
+pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize, workers: usize) -> Result<()> {
+    let others = OTHER_DESCRIPTORS + workers * DESCRIPTORS_A_LOOP;
+    let most = listener::most_connections(crate::NAME, max_connections, 1, others);
+    let (crew, polls) = Crew::new(workers, most)?;
+    let mut loops = Vec::new();
+    for (own, poll) in polls.into_iter().enumerate() {
+        let service = EchoService { echo, buffer: echo.prefix.buffer(echo.buffer_bytes) };
+        loops.push(EventLoop::new(service, &echo.patience, &crew, own, poll)?);
+    }
+    loops[0].accept_from(listener, crate::NAME)?;
+    thread::scope(|scope| {
+        let mut loops = loops.into_iter();
+        let first = loops.next();
+        let others: Vec<_> = loops
+            .map(|other| thread::Builder::new().spawn_scoped(scope, || other.run()).context("cannot start a thread"))
+            .collect::<Result<_>>()?;
+        first.map_or(Ok(()), EventLoop::run)?;
+        others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
+    })
+}
+
+/// The echo, with one buffer for all clients of a loop: nothing is kept in it from one turn to the next.
+struct EchoService<'a> {
+    echo: &'a Echo,
+    /// The prefix, and room behind it.
+    buffer: Vec<u8>,
+}
+
+/// What is remembered of a client.
+struct Conversation {
+    /// What it has still to get; None for nearly everybody, nearly always.
+    unsent: Option<Box<Unsent>>,
+    peer: Peer,
+    given_up: bool,
+}
+
+/// A client's address in as little as it takes, for the day when something is to be told of it.
+struct Peer {
+    ip: [u8; 16],
+    port: u16,
+}
+
+impl From<&Address> for Peer {
+    fn from(address: &Address) -> Peer {
+        let Some(address) = address.internet() else { return Peer { ip: [0; 16], port: 0 } };
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        Peer { ip: ip.octets(), port: address.port() }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            0 => write!(f, "a process of this machine"),
+            port => show(&SocketAddr::new(self.ip.into(), port)).fmt(f),
+        }
+    }
+}
+
+/// The rest of a reply that didn't fit between us and the client.
+struct Unsent {
+    data: Vec<u8>,
+    sent: usize,
+}
+
+impl Service for EchoService<'_> {
+    type Conversation = Conversation;
+
+    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Conversation, Errno> {
+        set_nonblocking(connection)?;
+        if self.echo.verbose {
+            log::client(crate::NAME, format_args!("{peer} has come"));
+        }
+        Ok(Conversation { unsent: None, peer: peer.into(), given_up: false })
+    }
+
+    fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
+        let turn = if conversation.given_up {
+            self.ignore(connection)
+        } else {
+            self.send_back(conversation, connection, ended)
+        };
+        turn.unwrap_or_else(|(call, errno)| {
+            log::client(crate::NAME, format_args!("lost {}: cannot {call}: {}", conversation.peer, exit::plain(errno)));
+            Next::Close
+        })
+    }
+
+    fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
+        log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
+        conversation.given_up = true;
+        conversation.unsent = None;
+        if shutdown(connection, Shutdown::Write).is_ok() { Next::Turn } else { Next::Close }
+    }
+}
+
+/// Which call failed, and how.
+type Failure = (&'static str, Errno);
+
+impl EchoService<'_> {
+    /// First what is left to send; then `recv` and `send`, until there is no more input or no more room.
+    fn send_back(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        ended: bool,
+    ) -> Result<Next, Failure> {
+        if let Some(unsent) = &mut conversation.unsent {
+            unsent.sent += send_some(connection, &unsent.data[unsent.sent..])?;
+            if unsent.sent < unsent.data.len() {
+                return Ok(Next::Room);
+            }
+            conversation.unsent = None;
+        }
+        let prefix_bytes = self.echo.prefix.as_bytes().len();
+        for _ in 0..PIECES_A_TURN {
+            let length = match recv(connection, &mut self.buffer[prefix_bytes..]) {
+                Ok(0) => return Ok(Next::Close),
+                Ok(length) => length,
+                Err(Errno::AGAIN) => return Ok(Next::Input),
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(("receive", errno)),
+            };
+            let reply = &self.buffer[..prefix_bytes + length];
+            let sent = send_some(connection, reply)?;
+            if sent < reply.len() {
+                conversation.unsent = Some(Box::new(Unsent { data: reply[sent..].to_vec(), sent: 0 }));
+                return Ok(Next::Room);
+            }
+            // Less than there was room for: that was all. What comes now, the kernel tells.
+            if length < self.buffer.len() - prefix_bytes && !ended {
+                return Ok(Next::Input);
+            }
+        }
+        Ok(Next::Turn)
+    }
+
+    /// Reads on for a client that was given up, so that its last replies aren't destroyed by a reset.
+    fn ignore(&mut self, connection: &OwnedFd) -> Result<Next, Failure> {
+        match recv(connection, &mut self.buffer[self.echo.prefix.as_bytes().len()..]) {
+            Ok(0) => Ok(Next::Close),
+            Ok(_) | Err(Errno::INTR) => Ok(Next::Turn),
+            Err(Errno::AGAIN) => Ok(Next::Input),
+            Err(errno) => Err(("receive", errno)),
+        }
+    }
+}
+
+/// Sends as much as there is room for.
+fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, Failure> {
+    let mut sent = 0;
+    while sent < data.len() {
+        match send(connection, &data[sent..]) {
+            Ok(taken) => sent += taken,
+            Err(Errno::AGAIN) => break,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(("send", errno)),
+        }
+    }
+    Ok(sent)
+}
