@@ -47,7 +47,7 @@ fn a_second_server_on_the_same_port_says_so_and_exits() {
             let first = Server::start(name, &["--host", host]);
             let second = run(name, &["--host", host, "--port", &first.port()]);
             second.failed_with("address already in use");
-            assert!(second.stderr.lines().any(|line| line.starts_with("hint: another program has this port")));
+            assert!(second.stderr.lines().any(|line| line.starts_with("hint: another program listens there")));
             assert_eq!(second.text(), "");
         }
     }

@@ -131,6 +131,8 @@ struct Accepting {
     not_before: Option<Instant>,
     /// Which loop gets the next.
     turn: usize,
+    /// The first client is the last.
+    once: bool,
 }
 
 struct Entry<C> {
@@ -158,6 +160,8 @@ pub struct EventLoop<'a, S: Service> {
     /// Those that were given up, and until when they may linger, in the order of that.
     lingering: VecDeque<(Instant, usize)>,
     drained: bool,
+    /// No connection will come any more.
+    finished: bool,
 }
 
 impl<'a, S: Service> EventLoop<'a, S> {
@@ -179,18 +183,19 @@ impl<'a, S: Service> EventLoop<'a, S> {
             busy: VecDeque::new(),
             lingering: VecDeque::new(),
             drained: false,
+            finished: false,
         })
     }
 
-    /// Lets this loop, the first of the crew, accept clients for all.
+    /// Lets this loop, the first of the crew, accept clients for all; `once`: only one, and then the loop ends with it.
     ///
     /// Errors: as epoll_ctl(2).
-    pub fn accept_from(&mut self, listener: OwnedFd, program: &'static str) -> Result<()> {
+    pub fn accept_from(&mut self, listener: OwnedFd, program: &'static str, once: bool) -> Result<()> {
         let fd = listener.as_raw_fd();
         let registered = self.poll.registry().register(&mut SourceFd(&fd), LISTENER, Interest::READABLE);
         registered.context("cannot watch for clients")?;
         let trouble = AcceptTrouble::new(program);
-        self.accepting = Some(Accepting { listener, trouble, clients_wait: true, not_before: None, turn: 0 });
+        self.accepting = Some(Accepting { listener, trouble, clients_wait: true, not_before: None, turn: 0, once });
         Ok(())
     }
 
@@ -199,8 +204,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// Errors: the event queue or the listener is broken.
     pub fn run(mut self) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut stopping = false;
-        while !(stopping && self.connections.is_empty()) {
+        while !(self.finished && self.connections.is_empty()) {
             let timeout = self.timeout();
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
@@ -223,9 +227,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
             }
             self.accept_some(now)?;
             self.take_from_inbox();
-            stopping = self.patience.stop.is_asked();
-            if stopping {
+            if self.patience.stop.is_asked() {
                 self.stop_accepting();
+                self.finished = true;
             }
             self.give_up_the_late(now);
         }
@@ -266,12 +270,16 @@ impl<'a, S: Service> EventLoop<'a, S> {
                 Ok((connection, peer)) => {
                     accepting.trouble.over();
                     self.crew.open.fetch_add(1, Ordering::Relaxed);
-                    let to = accepting.turn;
+                    let (to, once) = (accepting.turn, accepting.once);
                     accepting.turn = (to + 1) % self.crew.inboxes.len();
                     if to == self.own {
                         self.begin(connection, &peer);
                     } else {
                         self.crew.hand_over(to, connection, peer);
+                    }
+                    if once {
+                        self.stop_accepting();
+                        self.finished = true;
                     }
                 }
                 Err(Errno::AGAIN) => accepting.clients_wait = false,

@@ -44,7 +44,7 @@ fn hint(error: &Error) -> Option<&'static str> {
     let listening = error.to_string().starts_with("cannot listen on ");
     match error.chain().find_map(errno_of)? {
         Errno::ADDRINUSE => {
-            Some("another program has this port; stop it, or choose another with --port (0: any free one)")
+            Some("another program listens there; stop it, or choose another --port (0: any free one)")
         }
         Errno::ADDRNOTAVAIL if listening => Some("--host takes an address of this machine"),
         Errno::CONNREFUSED => Some("nothing listens there; start the server first, or check the port"),

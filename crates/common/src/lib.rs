@@ -21,6 +21,8 @@ pub mod signal;
 pub mod slots;
 pub mod sockopt;
 pub mod trace;
+#[cfg(unix)]
+pub mod unix_socket;
 pub mod wait;
 
 pub use rustix::io::Errno;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fd::AsFd;
+#[cfg(unix)]
+use rustix::fd::OwnedFd;
 use rustix::net::AddressFamily;
 
 use crate::address::{Address, reach};
@@ -38,6 +40,24 @@ pub fn prepare_datagram(socket: impl AsFd, address: &Address) -> Result<(), Errn
         sockopt::set_dual_stack(&socket)?;
     }
     Ok(())
+}
+
+/// The listening socket that this process was started with, if there is one: by systemd, or any other starter that keeps to
+/// sd_listen_fds(3).
+///
+/// Errors: what was handed over is no listening stream socket.
+#[cfg(unix)]
+pub fn handed_over() -> Result<Option<OwnedFd>> {
+    let mut handed = listenfd::ListenFd::from_env();
+    let cannot = "cannot use the socket that was handed over";
+    let listener = match handed.take_tcp_listener(0) {
+        Ok(tcp) => tcp.map(OwnedFd::from),
+        Err(_) => handed.take_unix_listener(0).context(cannot)?.map(OwnedFd::from),
+    };
+    if let Some(listener) = &listener {
+        sockopt::set_nonblocking(listener).context(cannot)?;
+    }
+    Ok(listener)
 }
 
 /// Tries `open` on each address until one works: a machine without IPv6 is served on IPv4.
@@ -141,15 +161,19 @@ fn is_of_the_network(errno: Errno) -> bool {
     )
 }
 
-/// The bound on connections: `wanted`, or as many as the limit on descriptors leaves room for, which is then said. The limit
-/// is first raised as far as this process may. A connection takes `each` descriptors, and everything else takes `others`.
-pub fn most_connections(program: &str, wanted: usize, each: usize, others: usize) -> usize {
-    let Some(limit) = raise_descriptor_limit() else { return wanted };
+/// Room for fewer than this is worth a line, even if nobody has asked for more.
+const USUAL_CONNECTIONS: usize = 1000;
+
+/// The bound on connections: `wanted`, or only as many as the limit on descriptors leaves room for, which is then said. The limit
+/// is first raised as far as this process may. None is wanted: as many as there is room for. A connection takes `each` descriptors, and everything else takes `others`.
+pub fn most_connections(program: &str, wanted: impl Into<Option<usize>>, each: usize, others: usize) -> usize {
+    let wanted = wanted.into();
+    let Some(limit) = raise_descriptor_limit() else { return wanted.unwrap_or(usize::MAX) };
     let fit = (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others) / each).max(1);
-    if fit < wanted {
+    if wanted.map_or(fit < USUAL_CONNECTIONS, |wanted| fit < wanted) {
         log::line(program, format_args!("the limit on descriptors leaves room for {fit} clients at once"));
     }
-    wanted.min(fit)
+    wanted.map_or(fit, |wanted| wanted.min(fit))
 }
 
 #[cfg(unix)]

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+#[cfg(unix)]
+use signal_hook::consts::SIGUSR1;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Whether the program has been asked to stop, as a flag to look at and, on Unix, as a descriptor to wait for.
@@ -57,5 +59,30 @@ impl Stop {
     #[cfg(unix)]
     pub(crate) fn pipe(&self) -> &std::io::PipeReader {
         &self.pipe
+    }
+}
+
+/// SIGUSR1 as a request to tell how things are.
+#[cfg(unix)]
+pub struct Requests(std::io::PipeReader);
+
+#[cfg(unix)]
+impl Requests {
+    /// Takes over SIGUSR1, which would end the process otherwise.
+    ///
+    /// Errors: no descriptor left for the pipe.
+    pub fn on_usr1() -> Result<Requests> {
+        let install = || {
+            let (reader, writer) = std::io::pipe()?;
+            signal_hook::low_level::pipe::register(SIGUSR1, writer)?;
+            Ok::<_, std::io::Error>(Requests(reader))
+        };
+        install().context("cannot handle signals")
+    }
+
+    /// Waits for the next request. False: there will be none.
+    pub fn wait(&self) -> bool {
+        use std::io::Read;
+        (&self.0).read_exact(&mut [0]).is_ok()
     }
 }

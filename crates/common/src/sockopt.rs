@@ -49,6 +49,11 @@ pub fn set_send_timeout(socket: impl AsFd, timeout: Duration) -> Result<(), Errn
     })
 }
 
+/// SO_LINGER with no time at all: `close` sends RST and forgets what is under way. See socket(7).
+pub fn set_reset_on_close(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "SO_LINGER", "0s", |socket| sockopt::set_socket_linger(socket, Some(Duration::ZERO)))
+}
+
 /// SO_RCVBUF: asks for room for `bytes` of received data; the kernel doubles it, and caps it at `net.core.rmem_max`. See
 /// socket(7).
 pub fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> {

@@ -29,8 +29,11 @@ pub fn converse(connection: &OwnedFd, message: &[u8], exchange: &Exchange) -> Re
     let mut said_all = false;
     loop {
         if unsent.is_empty() && !said_all {
-            shutdown(connection, Shutdown::Write).with_context(|| format!("cannot send to {peer}"))?;
-            said_all = true;
+            match shutdown(connection, Shutdown::Write) {
+                // The connection is gone; recv will say how.
+                Ok(()) | Err(Errno::NOTCONN) => said_all = true,
+                Err(errno) => return Err(errno).with_context(|| format!("cannot send to {peer}")),
+            }
         }
         let interest = if said_all { Interest::IN } else { Interest::IN | Interest::OUT };
         let Wake::Ready(ready) = wait(connection, interest, None, Some(deadline)).context("cannot wait")? else {

@@ -1,5 +1,6 @@
 //! What the server says to one client: everything back, until the client has said its last word. All designs share it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,6 +10,10 @@ use common::prefix::Prefix;
 use common::sockopt::set_nonblocking;
 use common::wait::{GaveUp, Interest, Patience, Wake, wait};
 use common::{Errno, exit, log};
+
+use crate::counters::Counters;
+use crate::faults::Mischief;
+use crate::options::Faults;
 
 /// How much of what a client still sends is thrown away, and for how long, before its connection is closed early.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -26,11 +31,16 @@ pub struct Echo {
     pub once: bool,
     /// Whether to say when a client comes and goes.
     pub verbose: bool,
+    /// What to get wrong.
+    pub faults: Option<Faults>,
+    /// What has happened.
+    pub counters: Arc<Counters>,
 }
 
 /// Talks to one client until it is done, or the connection breaks, or the server's patience is at its end. Whatever happens
 /// concerns this client alone, and is only told. The caller closes the connection.
 pub fn converse(connection: &OwnedFd, peer: &Address, echo: &Echo, buffer: &mut [u8]) {
+    echo.counters.connections.add(1);
     if echo.verbose {
         log::client(crate::NAME, format_args!("{peer} has come"));
     }
@@ -39,6 +49,10 @@ pub fn converse(connection: &OwnedFd, peer: &Address, echo: &Echo, buffer: &mut 
         Ok(()) => {}
         Err(error) => {
             log::client(crate::NAME, format_args!("lost {peer}: {}", exit::describe(&error)));
+            match error.downcast_ref() {
+                Some(why) => echo.counters.gave_up(*why),
+                None => echo.counters.broken.add(1),
+            }
             if matches!(error.downcast_ref(), Some(GaveUp::Idle(_) | GaveUp::Drained)) {
                 linger(connection);
             }
@@ -54,6 +68,7 @@ pub fn converse(connection: &OwnedFd, peer: &Address, echo: &Echo, buffer: &mut 
 fn send_back(connection: &OwnedFd, echo: &Echo, buffer: &mut [u8]) -> Result<()> {
     // Linux doesn't hand this down from the listener; other systems do.
     set_nonblocking(connection).context("cannot set the connection up")?;
+    let mut mischief = echo.faults.as_ref().map(|faults| Mischief::new(echo, faults));
     let prefix_bytes = echo.prefix.as_bytes().len();
     loop {
         echo.patience.wait(connection, Interest::IN)?;
@@ -63,16 +78,27 @@ fn send_back(connection: &OwnedFd, echo: &Echo, buffer: &mut [u8]) -> Result<()>
             Err(Errno::AGAIN | Errno::INTR) => continue,
             Err(errno) => return Err(errno).context("cannot receive"),
         };
-        send_all(connection, &buffer[..prefix_bytes + length], &echo.patience)?;
+        echo.counters.received.add(length);
+        let reply = &buffer[..prefix_bytes + length];
+        let goes_on = match &mut mischief {
+            None => send_all(connection, reply, echo).map(|()| true)?,
+            Some(mischief) => mischief.send(connection, reply)?,
+        };
+        if !goes_on {
+            return Ok(());
+        }
     }
 }
 
 /// One `send` may take only a part: goes on until all of `data` is sent.
-fn send_all(connection: &OwnedFd, mut data: &[u8], patience: &Patience) -> Result<()> {
+pub fn send_all(connection: &OwnedFd, mut data: &[u8], echo: &Echo) -> Result<()> {
     while !data.is_empty() {
         match send(connection, data) {
-            Ok(taken) => data = &data[taken..],
-            Err(Errno::AGAIN | Errno::INTR) => patience.wait(connection, Interest::OUT)?,
+            Ok(taken) => {
+                echo.counters.sent.add(taken);
+                data = &data[taken..];
+            }
+            Err(Errno::AGAIN | Errno::INTR) => echo.patience.wait(connection, Interest::OUT)?,
             Err(errno) => return Err(errno).context("cannot send"),
         }
     }
@@ -81,7 +107,7 @@ fn send_all(connection: &OwnedFd, mut data: &[u8], patience: &Patience) -> Resul
 
 /// Says goodbye to a client that would go on, and reads on for a little. A `close` while there is input that nobody has
 /// read would send RST, which can destroy replies on their way: see RFC 1122, section 4.2.2.13.
-fn linger(connection: &OwnedFd) {
+pub fn linger(connection: &OwnedFd) {
     let deadline = Instant::now() + LINGER;
     let mut left = LINGER_BYTES;
     let mut ignored = [0; 4096];

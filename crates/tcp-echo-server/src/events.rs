@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -21,25 +22,27 @@ use crate::echo::Echo;
 /// How often a client that always has more may be served in a row, before the others have their turn.
 const PIECES_A_TURN: usize = 16;
 
-/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipe (3), a trace file, and one
-/// or two to spare; and two for each loop.
-const OTHER_DESCRIPTORS: usize = 10;
+/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipes (5), a trace file, and
+/// one or two to spare; and two for each loop.
+const OTHER_DESCRIPTORS: usize = 12;
 const DESCRIPTORS_A_LOOP: usize = 2;
 
-/// Serves up to `max_connections` clients at once with so many loops, until the server is asked to stop; then returns when
-/// the last client has gone.
+/// Serves up to `most` clients at once with so many loops, until the server is asked to stop; then returns when the last has
+/// gone. None: as many clients as there are descriptors for, and a loop for each processor.
 ///
 /// Errors: the listening socket or an event queue is broken.
-pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize, workers: usize) -> Result<()> {
+pub fn serve(listener: OwnedFd, echo: &Echo, most: Option<usize>, workers: Option<u16>) -> Result<()> {
+    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = if echo.once { 1 } else { workers.map_or_else(processors, usize::from) };
     let others = OTHER_DESCRIPTORS + workers * DESCRIPTORS_A_LOOP;
-    let most = listener::most_connections(crate::NAME, max_connections, 1, others);
+    let most = listener::most_connections(crate::NAME, most, 1, others);
     let (crew, polls) = Crew::new(workers, most)?;
     let mut loops = Vec::new();
     for (own, poll) in polls.into_iter().enumerate() {
         let service = EchoService { echo, buffer: echo.prefix.buffer(echo.buffer_bytes) };
         loops.push(EventLoop::new(service, &echo.patience, &crew, own, poll)?);
     }
-    loops[0].accept_from(listener, crate::NAME)?;
+    loops[0].accept_from(listener, crate::NAME, echo.once)?;
     thread::scope(|scope| {
         let mut loops = loops.into_iter();
         let first = loops.next();
@@ -103,6 +106,7 @@ impl Service for EchoService<'_> {
 
     fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Conversation, Errno> {
         set_nonblocking(connection)?;
+        self.echo.counters.connections.add(1);
         if self.echo.verbose {
             log::client(crate::NAME, format_args!("{peer} has come"));
         }
@@ -116,12 +120,14 @@ impl Service for EchoService<'_> {
             self.send_back(conversation, connection, ended)
         };
         turn.unwrap_or_else(|(call, errno)| {
+            self.echo.counters.broken.add(1);
             log::client(crate::NAME, format_args!("lost {}: cannot {call}: {}", conversation.peer, exit::plain(errno)));
             Next::Close
         })
     }
 
     fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
+        self.echo.counters.gave_up(why);
         log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
         conversation.given_up = true;
         conversation.unsent = None;
@@ -141,7 +147,7 @@ impl EchoService<'_> {
         ended: bool,
     ) -> Result<Next, Failure> {
         if let Some(unsent) = &mut conversation.unsent {
-            unsent.sent += send_some(connection, &unsent.data[unsent.sent..])?;
+            unsent.sent += self.send_some(connection, &unsent.data[unsent.sent..])?;
             if unsent.sent < unsent.data.len() {
                 return Ok(Next::Room);
             }
@@ -156,8 +162,9 @@ impl EchoService<'_> {
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(("receive", errno)),
             };
+            self.echo.counters.received.add(length);
             let reply = &self.buffer[..prefix_bytes + length];
-            let sent = send_some(connection, reply)?;
+            let sent = self.send_some(connection, reply)?;
             if sent < reply.len() {
                 conversation.unsent = Some(Box::new(Unsent { data: reply[sent..].to_vec(), sent: 0 }));
                 return Ok(Next::Room);
@@ -179,18 +186,19 @@ impl EchoService<'_> {
             Err(errno) => Err(("receive", errno)),
         }
     }
-}
 
-/// Sends as much as there is room for.
-fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, Failure> {
-    let mut sent = 0;
-    while sent < data.len() {
-        match send(connection, &data[sent..]) {
-            Ok(taken) => sent += taken,
-            Err(Errno::AGAIN) => break,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(("send", errno)),
+    /// Sends as much as there is room for.
+    fn send_some(&self, connection: &OwnedFd, data: &[u8]) -> Result<usize, Failure> {
+        let mut sent = 0;
+        while sent < data.len() {
+            match send(connection, &data[sent..]) {
+                Ok(taken) => sent += taken,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(("send", errno)),
+            }
         }
+        self.echo.counters.sent.add(sent);
+        Ok(sent)
     }
-    Ok(sent)
 }

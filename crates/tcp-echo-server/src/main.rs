@@ -9,88 +9,35 @@
 //! ```
 //!
 //! This file makes the listening socket. What becomes of the clients is a design: one after the other in `iterative.rs`,
-//! all at once in `threads.rs`. What is said to each of them is in `echo.rs`.
+//! all at once in `threads.rs`, with a thread for each, and in `events.rs`, with one for all. What is said to each of them
+//! is in `echo.rs`, and in `faults.rs` how to get it wrong on demand.
 
 #![forbid(unsafe_code)]
 
+mod counters;
 mod echo;
 #[cfg(unix)]
 mod events;
+mod faults;
 mod iterative;
+mod options;
 mod threads;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Result;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
-use common::prefix::Prefix;
 use common::signal::Stop;
 use common::wait::Patience;
-use common::{address, cli, exit, listener};
+use common::{address, exit, listener, log};
 
+use counters::Counters;
 use echo::Echo;
+use options::{Design, Options};
 
 const NAME: &str = "tcp-echo-server";
-
-/// Send back to each TCP client what it sends, with a prefix before each piece
-#[derive(Parser)]
-#[command(name = NAME, version)]
-struct Options {
-    #[command(flatten)]
-    listen: cli::Listen,
-
-    /// How clients are served
-    #[arg(long, value_enum, default_value_t = Design::Threads)]
-    design: Design,
-
-    /// Text to put before each piece that is sent back; '' for a plain echo (RFC 862)
-    #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
-    prefix: Prefix,
-
-    /// Clients that may wait to be accepted; the system may allow fewer (net.core.somaxconn)
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..=65_535))]
-    backlog: i32,
-
-    /// Most bytes to receive at once; the lecture has 1024
-    #[arg(long, value_name = "BYTES", default_value = "32KiB", value_parser = cli::buffer_size)]
-    buffer: usize,
-
-    /// Most clients to serve at once, with --design threads; the others wait
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: u32,
-
-    /// How long a client may be silent before it is cut off; 0s: for ever
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cli::duration)]
-    idle_timeout: Duration,
-
-    /// How long clients may take to finish when the server is asked to stop
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
-    drain: Duration,
-
-    /// Serve one client and exit
-    #[arg(long)]
-    once: bool,
-
-    /// Say when a client comes and goes
-    #[arg(long, short)]
-    verbose: bool,
-
-    #[command(flatten)]
-    trace: cli::Trace,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Design {
-    /// One after the other, as in the lecture
-    Iterative,
-    /// All at once, a thread for each
-    Threads,
-    /// All at once, with a few threads that never wait for one client
-    #[cfg(unix)]
-    Events,
-}
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -99,33 +46,79 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
+    #[cfg(unix)]
+    let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
     let listener = open(&options)?;
     let stop = Stop::on_signals()?;
+    let counters = Arc::new(Counters::default());
+    #[cfg(unix)]
+    report_on_request(Arc::clone(&counters))?;
     listener::announce(NAME, &listener)?;
     let idle = Some(options.idle_timeout).filter(|idle| !idle.is_zero());
     let echo = Echo {
         patience: Patience { stop, idle, drain: options.drain },
-        prefix: options.prefix,
+        prefix: options.prefix.clone(),
         buffer_bytes: options.buffer,
         once: options.once,
         verbose: options.verbose,
+        faults: Some(options.faults.clone()).filter(options::Faults::any),
+        counters: Arc::clone(&counters),
     };
+    serve(listener, &echo, &options)?;
+    log::line(NAME, counters);
+    Ok(())
+}
+
+/// Hands the listening socket to the design that was chosen.
+fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
+    let most = options.max_connections.map(|most| most as usize);
+    if options.faults.never_accept {
+        return faults::never_accept(listener, echo);
+    }
     match options.design {
-        Design::Iterative => iterative::serve(listener, &echo),
-        Design::Threads => threads::serve(listener, &echo, options.max_connections as usize),
+        Design::Iterative => iterative::serve(listener, echo),
         #[cfg(unix)]
-        Design::Events => events::serve(listener, &echo, options.max_connections as usize, 1),
+        Design::Events if echo.faults.is_none() => events::serve(listener, echo, most, options.workers),
+        _ => threads::serve(listener, echo, most.unwrap_or(threads::MOST_CONNECTIONS)),
     }
 }
 
-/// The server's end point: `socket`, `bind`, `listen`.
+/// The server's end point: `socket`, `bind`, `listen`; or the one that this process was started with.
 fn open(options: &Options) -> Result<OwnedFd> {
-    let addresses = address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?;
+    #[cfg(unix)]
+    if let Some(listener) = listener::handed_over()? {
+        return Ok(listener);
+    }
+    #[cfg(unix)]
+    let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
+    #[cfg(windows)]
+    let unix = None;
+    let addresses = match unix {
+        Some(unix) => unix,
+        None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
+    };
     listener::first_that_opens(&addresses, |address| {
         let listener = socket(address.family(), SocketType::STREAM)?;
         listener::prepare(&listener, address)?;
         bind(&listener, address)?;
+        #[cfg(unix)]
+        common::unix_socket::set_mode(address, options.unix_mode)?;
         listen(&listener, options.backlog)?;
         Ok(listener)
     })
+}
+
+/// Prints the counters each time that SIGUSR1 asks for them.
+#[cfg(unix)]
+fn report_on_request(counters: Arc<Counters>) -> Result<()> {
+    use anyhow::Context;
+    let requests = common::signal::Requests::on_usr1()?;
+    let report = move || {
+        while requests.wait() {
+            log::line(NAME, &counters);
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(threads::STACK_BYTES);
+    thread.spawn(report).context("cannot start a thread")?;
+    Ok(())
 }

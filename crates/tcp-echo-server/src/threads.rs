@@ -13,13 +13,16 @@ use common::wait::pause;
 
 use crate::echo::{Echo, converse};
 
+/// Usually the most clients at once: each costs a thread, and memory of the system's.
+pub const MOST_CONNECTIONS: usize = 1024;
+
 /// Enough for `converse`, which keeps its buffer on the heap. The system's usual 2 to 8 MiB would let memory be used up by
 /// address space that is never touched.
-const STACK_BYTES: usize = 256 * 1024;
+pub const STACK_BYTES: usize = 256 * 1024;
 
-/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipe (3), a trace file, and one
-/// or two to spare.
-const OTHER_DESCRIPTORS: usize = 10;
+/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipes (5), a trace file, and
+/// one or two to spare.
+const OTHER_DESCRIPTORS: usize = 12;
 
 /// Serves up to `max_connections` clients at once, until the server is asked to stop; then returns when the last has gone.
 ///
@@ -51,7 +54,8 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
             match spawned {
                 Ok(_) => trouble.over(),
                 Err(error) => {
-                    pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?
+                    echo.counters.refused.add(1);
+                    pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?;
                 }
             }
             if echo.once {

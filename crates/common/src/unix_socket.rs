@@ -1,0 +1,65 @@
+//! The file that a socket in the file system leaves behind: unix(7). `bind` makes it, and nobody removes it by itself.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::Errno;
+use crate::address::Address;
+
+/// The file of a server's socket, removed when the server ends.
+pub struct SocketFile {
+    path: PathBuf,
+}
+
+impl SocketFile {
+    /// Removes the file that a server left behind which is no more, so that `bind` can make its own.
+    ///
+    /// Errors: a server is there still (`address already in use`), or something that is no socket.
+    pub fn make_way(path: &Path) -> Result<SocketFile> {
+        let cannot = || format!("cannot listen on unix:{}", path.display());
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                bail!("{}: there is a file that is no socket", cannot())
+            }
+            Ok(_) => match UnixStream::connect(path) {
+                // Nobody listens: a file that was left behind.
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    fs::remove_file(path).with_context(cannot)?
+                }
+                Ok(_) => return Err(Errno::ADDRINUSE).with_context(cannot),
+                // Not for us to say; bind will.
+                Err(_) => {}
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(cannot),
+        }
+        Ok(SocketFile { path: path.to_owned() })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_socket = fs::symlink_metadata(&self.path).is_ok_and(|metadata| {
+            // Another server may have made its own in the meantime, but only once this one no longer listened.
+            metadata.file_type().is_socket() && metadata.nlink() == 1
+        });
+        if is_socket && UnixStream::connect(&self.path).is_err() {
+            // Gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Says who may connect to a socket in the file system: whoever may write its file. For other addresses, nothing is done.
+///
+/// Errors: as chmod(2).
+pub fn set_mode(address: &Address, mode: u32) -> Result<(), Errno> {
+    let Address::Unix(path) = address else { return Ok(()) };
+    let set = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    set.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}

@@ -1,0 +1,93 @@
+//! What the server did, counted: printed at the end, and whenever SIGUSR1 asks.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::wait::GaveUp;
+
+/// Counters that all threads share. They only ever grow.
+#[derive(Default)]
+pub struct Counters {
+    /// Clients that were accepted.
+    pub connections: Counter,
+    /// Bytes that came from them.
+    pub received: Counter,
+    /// Bytes that were sent back, prefixes and all.
+    pub sent: Counter,
+    /// Clients that were cut off because they were silent for too long.
+    pub timed_out: Counter,
+    /// Clients that were still there at the end of the drain.
+    pub drained: Counter,
+    /// Connections that broke.
+    pub broken: Counter,
+    /// Clients for whom there was no thread.
+    pub refused: Counter,
+    /// Replies that were delayed on demand.
+    pub delayed: Counter,
+    /// Pieces that replies were cut into on demand.
+    pub chunks: Counter,
+    /// Clients that were left waiting, reset and closed on demand.
+    pub stalled: Counter,
+    pub reset: Counter,
+    pub closed: Counter,
+}
+
+/// A number that grows.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// So many more.
+    pub fn add(&self, count: usize) {
+        self.0.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counters {
+    /// A client was given up.
+    pub fn gave_up(&self, why: GaveUp) {
+        match why {
+            GaveUp::Idle(_) => self.timed_out.add(1),
+            GaveUp::Drained => self.drained.add(1),
+            GaveUp::Failed(_) => self.broken.add(1),
+        }
+    }
+}
+
+/// The three that always count, and the others if there is something to count.
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (connections, received, sent) = (self.connections.get(), self.received.get(), self.sent.get());
+        write!(f, "connections {connections}, received {received} bytes, sent {sent} bytes")?;
+        let others = [
+            ("timed out", &self.timed_out),
+            ("cut off at the end", &self.drained),
+            ("broken", &self.broken),
+            ("refused", &self.refused),
+            ("replies delayed", &self.delayed),
+            ("pieces", &self.chunks),
+            ("stalled", &self.stalled),
+            ("reset", &self.reset),
+            ("closed early", &self.closed),
+        ];
+        others.iter().filter(|(_, count)| count.get() > 0).try_for_each(|(what, n)| write!(f, ", {what} {}", n.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_happen_is_not_mentioned() {
+        let counters = Counters::default();
+        counters.received.add(11);
+        assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes");
+        counters.gave_up(GaveUp::Drained);
+        assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes, cut off at the end 1");
+    }
+}
