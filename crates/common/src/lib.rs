@@ -20,6 +20,7 @@ pub mod prefix;
 pub mod signal;
 pub mod slots;
 pub mod sockopt;
+pub mod stats;
 pub mod trace;
 #[cfg(unix)]
 pub mod unix_socket;
