@@ -69,7 +69,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 /// Makes `directory` a small workspace of `common` and this program. The lock file keeps the versions that were tested;
 /// the manifest is there because cargo would otherwise look for one further up, and find this workspace's.
-fn copy(name: &str, directory: &Path) -> Result<()> {
+///
+/// Errors: the directory exists, or can't be written.
+pub fn copy(name: &str, directory: &Path) -> Result<()> {
     ensure!(
         !directory.exists(),
         "cannot copy {name} to {}: it exists already; move it away, or name another directory",

@@ -1,11 +1,14 @@
-//! The chores that Cargo alone can't express: `cargo xtask demo`, `e2e`, `ci`, `lab` and `tidy`.
+//! The chores that Cargo alone can't express: `cargo xtask demo`, `bench`, `compare`, `e2e`, `ci`, `lab` and
+//! `tidy`.
 //!
 //! Nothing here is part of the five programs, and none of them depends on it. It must stay quick to compile: it is built
 //! before anything else is done.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
+mod compare;
 mod demo;
 mod e2e;
 mod exercise;
@@ -29,6 +32,8 @@ struct Options {
 #[derive(Subcommand)]
 enum Chore {
     Demo(demo::Options),
+    Bench(bench::Options),
+    Compare(compare::Options),
     E2e(e2e::Options),
     Ci(ci::Options),
     Lab(lab::Options),
@@ -38,6 +43,8 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Options::parse().chore {
         Chore::Demo(options) => demo::run(&options),
+        Chore::Bench(options) => bench::run(&options),
+        Chore::Compare(options) => compare::run(&options),
         Chore::E2e(options) => e2e::run(&options),
         Chore::Ci(options) => ci::run(&options),
         Chore::Lab(options) => lab::run(&options),

@@ -1,0 +1,107 @@
+//! What the tracing code costs while it is off, in instructions, which valgrind counts to the last one: with it, and without.
+//!
+//! There is no option to build a server without it, and none is wanted. But a program can be copied; and in the copy one
+//! condition that is false for good makes the compiler leave out the rest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::load::Clients;
+use super::peers::{self, OURS, Subject};
+use super::table::Table;
+use super::{Bench, Case, Ratio, Sample};
+use crate::programs::Executables;
+use crate::{ci, lab, programs};
+
+/// The program that is copied, and the condition in its copy of `common`.
+const PROGRAM: &str = "tcp-echo-server";
+const SWITCH: (&str, &str, &str) = ("common/src/trace.rs", "if ON.load(Ordering::Relaxed) { Some", "if false { Some");
+/// So many echoes more make so many instructions more; what the start costs is in neither.
+const ECHOES: [u64; 2] = [500, 2_500];
+/// What is off must not be measurable: a hundredth of the program's own instructions is 5 ns of the 4,000 of an echo.
+const AT_MOST: f64 = 1.05;
+
+/// Counts; None: valgrind isn't here.
+pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
+    if !peers::works("valgrind", &["--version"]) {
+        println!("\nThe tracing code is not measured: valgrind is not here; to have it: apt install valgrind");
+        return Ok(None);
+    }
+    let copy = bench.workshop.0.join("copy");
+    lab::copy(PROGRAM, &copy)?;
+    let with = build(bench, &copy, "with-trace")?;
+    let (file, switch, off) = SWITCH;
+    let path = copy.join(file);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(text.matches(switch).count() == 1, "cannot find in crates/{file} what turns the trace on: {switch}");
+    fs::write(&path, text.replace(switch, off)).with_context(|| format!("cannot write {}", path.display()))?;
+    let without = build(bench, &copy, "without-trace")?;
+
+    let case = |name: &str, program: &Path, bar| -> Result<Case> {
+        let executables = Executables::from([(PROGRAM.to_owned(), program.to_owned())]);
+        let options = ["--prefix", "", "--workers", "1"];
+        let subject = peers::ours_with(&executables, &bench.workshop, OURS, &options)?;
+        let measure = move || Ok(Sample { figure: instructions(bench, &subject)?, rate: None });
+        Ok(Case { name: name.to_owned(), measure: Some(Box::new(measure)), bar })
+    };
+    let cases = [case("without", &without, None)?, case("with, off", &with, Some(AT_MOST))?];
+    let title = "The tracing code: instructions of our program for an echo of 64 bytes, the kernel's not counted";
+    bench.table(title, "instructions", Ratio::OtherByFirst, &cases).map(Some)
+}
+
+/// Builds the copy on all processors, and puts its program aside.
+fn build(bench: &Bench, copy: &Path, name: &str) -> Result<PathBuf> {
+    let here = programs::get(&bench.executables, PROGRAM)?;
+    // Beside what is built of the workspace, so that the crates of others are built once for all times.
+    let target = here.ancestors().nth(2).context("cannot tell where cargo builds")?.join("bench");
+    let mut command = std::process::Command::new("taskset");
+    command.args(["-c", &bench.all_cores()]).arg(programs::cargo().get_program()).current_dir(copy);
+    command.args(["build", "--release", "--quiet", "--package", PROGRAM, "--target-dir"]).arg(&target);
+    ensure!(ci::succeeds(command.env("CARGO_PROFILE_RELEASE_LTO", "thin"))?, "cannot build the copy");
+    let program = bench.workshop.0.join(name);
+    fs::copy(target.join("release").join(PROGRAM), &program).context("cannot copy what was built")?;
+    Ok(program)
+}
+
+/// How many instructions of its own the server needs for an echo.
+fn instructions(bench: &Bench, subject: &Subject) -> Result<f64> {
+    let [few, many] = ECHOES;
+    let [less, more] = [count(bench, subject, few)?, count(bench, subject, many)?];
+    Ok((more as f64 - less as f64) / (many - few) as f64)
+}
+
+/// The instructions of a whole run with so many echoes.
+fn count(bench: &Bench, subject: &Subject, echoes: u64) -> Result<u64> {
+    let counted = bench.workshop.0.join("counted");
+    let file = format!("--callgrind-out-file={}", counted.display());
+    let core = bench.cores[0].to_string();
+    let server = subject.start_under(&["taskset", "-c", &core, "valgrind", "--tool=callgrind", &file])?;
+    let mut clients = Clients::connect(server.port, 1, "")?;
+    for _ in 0..echoes {
+        clients.converse(64, Duration::ZERO)?;
+    }
+    drop(clients);
+    server.stop()?;
+    let text = fs::read_to_string(&counted).with_context(|| format!("cannot read {}", counted.display()))?;
+    total(&text).context("cannot understand what valgrind counted")
+}
+
+/// The line of the whole run in a file of callgrind's. See "Callgrind Format Specification" in valgrind's manual.
+fn total(text: &str) -> Option<u64> {
+    let mut totals = text.lines().filter_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
+    totals.next_back()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_in_the_last_line_of_its_kind() {
+        assert_eq!(total("events: Ir\nsummary: 12\nfn=(1) main\n5 6\n\ntotals: 18\n"), Some(18));
+        assert_eq!(total("events: Ir\n"), None);
+    }
+}

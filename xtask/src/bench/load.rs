@@ -1,0 +1,220 @@
+//! The clients: on one thread, with std's blocking sockets and nothing else. Each checks every byte, and is bounded in time.
+//!
+//! Many connections with one message each under way need no event queue here: taking them in turn, this thread waits for
+//! whoever is next, and the others' replies wait for it.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// How long a server may take to connect or to reply: more than any that works on loopback needs.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// The pattern of the bulk: the length is a prime number, so that it fits no buffer, and a piece that is lost or doubled shows.
+const PATTERN_BYTES: usize = 1_048_573;
+
+fn connect(port: u16, patience: Duration) -> Result<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let stream = TcpStream::connect_timeout(&address, patience).context("cannot connect")?;
+    stream.set_nodelay(true).context("cannot set the connection up")?;
+    stream.set_read_timeout(Some(patience)).context("cannot set the connection up")?;
+    stream.set_write_timeout(Some(patience)).context("cannot set the connection up")?;
+    Ok(stream)
+}
+
+/// A message of so many bytes, which differs from those of other turns.
+fn message(bytes: usize, turn: u64) -> Vec<u8> {
+    let mut message: Vec<u8> = (0..bytes).map(|at| (at * 31 % 251) as u8).collect();
+    let stamped = bytes.min(8);
+    message[..stamped].copy_from_slice(&turn.to_be_bytes()[8 - stamped..]);
+    message
+}
+
+/// Connections to a server, which wait for something to say.
+pub struct Clients {
+    streams: Vec<TcpStream>,
+    prefix: &'static str,
+}
+
+impl Clients {
+    /// Connects so many times.
+    ///
+    /// Errors: a connection fails.
+    pub fn connect(port: u16, count: usize, prefix: &'static str) -> Result<Clients> {
+        let streams: Result<_> = (0..count)
+            .map(|done| connect(port, PATIENCE).with_context(|| format!("cannot open connection {}", done + 1)))
+            .collect();
+        Ok(Clients { streams: streams?, prefix })
+    }
+
+    /// Connects up to so many times, and gets an answer on each connection before the next one is made. Stops at the first
+    /// that has none in time, which is not an error.
+    pub fn connect_while_answered(port: u16, count: usize, patience: Duration) -> Clients {
+        let mut clients = Clients { streams: Vec::new(), prefix: "" };
+        for _ in 0..count {
+            let Ok(stream) = connect(port, patience) else { break };
+            let mut one = Clients { streams: vec![stream], prefix: "" };
+            if one.converse(64, Duration::ZERO).is_err() {
+                break;
+            }
+            clients.streams.append(&mut one.streams);
+        }
+        clients
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Each has a message of so many bytes under way, all the time, and sends the next when the reply has come. Returns how
+    /// many were echoed; each client's last has come back by then.
+    ///
+    /// Errors: a reply is lost, late or wrong.
+    pub fn converse(&mut self, bytes: usize, for_time: Duration) -> Result<u64> {
+        let deadline = Instant::now() + for_time;
+        let mut message = message(bytes, 0);
+        for stream in &mut self.streams {
+            stream.write_all(&message).context("cannot send")?;
+        }
+        let mut expected = [self.prefix.as_bytes(), &message].concat();
+        let mut reply = vec![0; expected.len()];
+        let (mut turn, mut echoed) = (0_u64, 0);
+        loop {
+            let is_last = Instant::now() >= deadline;
+            turn += 1;
+            let stamped = bytes.min(8);
+            message[..stamped].copy_from_slice(&turn.to_be_bytes()[8 - stamped..]);
+            for stream in &mut self.streams {
+                stream.read_exact(&mut reply).context("cannot receive the reply")?;
+                ensure!(reply == expected, "a reply is wrong");
+                if !is_last {
+                    stream.write_all(&message).context("cannot send")?;
+                }
+            }
+            echoed += self.streams.len() as u64;
+            if is_last {
+                return Ok(echoed);
+            }
+            expected[self.prefix.len()..].copy_from_slice(&message);
+        }
+    }
+}
+
+/// Connects, sends so many bytes, gets them back and closes, again and again. Returns how often.
+///
+/// Errors: a connection fails; a reply is lost, late or wrong.
+pub fn come_and_go(port: u16, bytes: usize, for_time: Duration) -> Result<u64> {
+    let deadline = Instant::now() + for_time;
+    let mut turn = 0;
+    let mut reply = vec![0; bytes];
+    while Instant::now() < deadline {
+        let mut stream = connect(port, PATIENCE)?;
+        let message = message(bytes, turn);
+        stream.write_all(&message).context("cannot send")?;
+        stream.read_exact(&mut reply).context("cannot receive the reply")?;
+        ensure!(reply == message, "a reply is wrong");
+        turn += 1;
+    }
+    Ok(turn)
+}
+
+/// Sends so many bytes on one connection while it receives them back, to the last one.
+///
+/// Errors: the connection fails; a byte is lost, wrong or too many.
+pub fn bulk(port: u16, bytes: u64) -> Result<()> {
+    let stream = connect(port, PATIENCE)?;
+    // Twice the pattern: so any piece of it that is no longer than the pattern stands together.
+    let pattern = message(PATTERN_BYTES, 1).repeat(2);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut sent = 0;
+            while sent < bytes {
+                let length = (bytes - sent).min(64 * 1024) as usize;
+                let at = (sent % PATTERN_BYTES as u64) as usize;
+                (&stream).write_all(&pattern[at..at + length]).context("cannot send")?;
+                sent += length as u64;
+            }
+            stream.shutdown(Shutdown::Write).context("cannot end the stream")
+        });
+        let received = receive(&stream, &pattern, bytes);
+        if received.is_err() {
+            // The sender must not wait for ever.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        received.and(sender.join().unwrap_or_else(|_| bail!("cannot send: the thread has failed")))
+    })
+}
+
+fn receive(mut stream: &TcpStream, pattern: &[u8], bytes: u64) -> Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut received = 0;
+    loop {
+        let length = stream.read(&mut buffer).context("cannot receive")?;
+        if length == 0 {
+            ensure!(received == bytes, "{received} of {bytes} bytes came back");
+            return Ok(());
+        }
+        let at = (received % PATTERN_BYTES as u64) as usize;
+        ensure!(buffer[..length] == pattern[at..at + length], "what came back after {received} bytes is wrong");
+        received += length as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server for so many connections, which changes or drops what `spoil` says of a piece.
+    fn server(connections: usize, spoil: fn(&mut Vec<u8>)) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming().take(connections) {
+                let mut stream = stream.unwrap();
+                thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                        let mut piece = buffer[..length].to_vec();
+                        spoil(&mut piece);
+                        let _ = stream.write_all(&piece);
+                    }
+                });
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn an_honest_server_is_believed() {
+        let port = server(6, |_| {});
+        assert!(Clients::connect(port, 3, "").unwrap().converse(64, Duration::from_millis(5)).unwrap() >= 3);
+        assert_eq!(Clients::connect_while_answered(port, 1, PATIENCE).count(), 1);
+        assert!(come_and_go(port, 64, Duration::from_nanos(1)).unwrap() <= 1);
+        bulk(port, 3_000_000).unwrap();
+    }
+
+    #[test]
+    fn one_wrong_byte_is_noticed() {
+        let port = server(2, |piece| piece[0] ^= 1);
+        let error = Clients::connect(port, 1, "").unwrap().converse(64, Duration::ZERO).unwrap_err();
+        assert_eq!(error.to_string(), "a reply is wrong");
+        assert!(bulk(port, 100_000).unwrap_err().to_string().contains("is wrong"));
+    }
+
+    #[test]
+    fn a_lost_byte_is_noticed() {
+        let port = server(1, |piece| piece.truncate(piece.len() - 1));
+        assert!(bulk(port, 1_000).unwrap_err().to_string().starts_with("999 of 1000"));
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_not_waited_for() {
+        let port = server(2, |piece| piece.clear());
+        assert_eq!(Clients::connect_while_answered(port, 2, Duration::from_millis(10)).count(), 0);
+    }
+}

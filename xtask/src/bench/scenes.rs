@@ -1,0 +1,158 @@
+//! What is measured, and the bars: what our server may cost at most.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::load::{self, Clients};
+use super::measure;
+use super::peers::{self, ASYNCIO, BARE, GO, NCAT, SOCAT, Subject, UVLOOP, XINETD};
+use super::table::Table;
+use super::{Bench, Case, Ratio, Sample, Scene, callgrind, make_room};
+
+/// The peers in the order of the tables, behind ours.
+const PEERS: [&str; 7] = [BARE, GO, ASYNCIO, UVLOOP, XINETD, SOCAT, NCAT];
+const MIB: u64 = 1024 * 1024;
+/// A server with a process for each connection is not asked for more idle ones than this.
+const MOST_PROCESSES: usize = 200;
+
+/// Measures one table; None: that can't be done here, which it has then said.
+pub type Make = Box<dyn Fn(&Bench, &[Subject]) -> Result<Option<Table>>>;
+
+/// What belongs to a scene.
+pub fn tables(scene: Scene) -> Vec<Make> {
+    match scene {
+        Scene::Echo => {
+            let cases = [(50, 64), (50, 1024), (500, 64), (500, 1024)];
+            cases
+                .map(|(connections, bytes)| Box::new(move |b: &_, s: &_| echo(b, s, connections, bytes)) as Make)
+                .into()
+        }
+        Scene::Scale => vec![Box::new(scale)],
+        Scene::Idle => vec![Box::new(idle)],
+        Scene::Churn => vec![Box::new(churn)],
+        Scene::Bulk => vec![Box::new(bulk)],
+        Scene::Prefix => vec![Box::new(prefix)],
+        Scene::Trace => vec![Box::new(callgrind::table)],
+    }
+}
+
+/// A line for ours and each of `peers`, with the most that ours may cost of what it does.
+fn cases<'a>(
+    subjects: &'a [Subject],
+    peers: &[(&str, Option<f64>)],
+    measure: impl Fn(&Subject) -> Result<Sample> + Copy + 'a,
+) -> Vec<Case<'a>> {
+    let line = |name: &str, bar| {
+        let subject = subjects.iter().find(|subject| subject.name == name);
+        let measure = subject.map(|subject| Box::new(move || measure(subject)) as Box<dyn Fn() -> Result<Sample>>);
+        Case { name: name.to_owned(), measure, bar }
+    };
+    std::iter::once(line(peers::OURS, None)).chain(peers.iter().map(|(name, bar)| line(name, *bar))).collect()
+}
+
+/// Lets `act` do so many operations with a server, and returns what one cost, in microseconds.
+fn cost(server: u32, processes: usize, act: impl FnOnce() -> Result<u64>) -> Result<Sample> {
+    let before = measure::settle(server, processes)?;
+    let began = Instant::now();
+    let operations = act()?.max(1) as f64;
+    let took = began.elapsed();
+    let after = measure::settle(server, processes)?;
+    Ok(Sample { figure: (after - before) as f64 / 1000.0 / operations, rate: Some(operations / took.as_secs_f64()) })
+}
+
+/// What an echo costs on so many connections, beside so many idle ones.
+pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: usize, idle: usize) -> Result<Sample> {
+    let server = subject.start(bench.cores[0])?;
+    let mut neighbours = Clients::connect(server.port, idle, subject.prefix)?;
+    let mut clients = Clients::connect(server.port, connections, subject.prefix)?;
+    if idle > 0 {
+        neighbours.converse(bytes, Duration::ZERO)?;
+    }
+    clients.converse(bytes, bench.time / 10)?;
+    cost(server.id(), usize::MAX, || clients.converse(bytes, bench.time))
+}
+
+fn echo(bench: &Bench, subjects: &[Subject], connections: usize, bytes: usize) -> Result<Option<Table>> {
+    make_room(connections as u64)?;
+    let bars = [1.05, 0.60, 0.55, 0.75, 0.45, 0.20].map(Some).into_iter().chain([None]);
+    let peers: Vec<_> = PEERS.into_iter().zip(bars).collect();
+    let cases = cases(subjects, &peers, move |subject| echo_cost(bench, subject, connections, bytes, 0));
+    let title = format!("An echo of {bytes} bytes, {connections} connections");
+    bench.table(&title, "us per echo", Ratio::FirstByOther, &cases).map(Some)
+}
+
+fn scale(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
+    make_room(10_000)?;
+    let ours = &subjects[0];
+    let case = |name: &str, connections, idle, bar| Case {
+        name: name.to_owned(),
+        measure: Some(Box::new(move || echo_cost(bench, ours, connections, 64, idle))),
+        bar,
+    };
+    let cases = [
+        case("50", 50, 0, None),
+        case("1,000", 1000, 0, Some(1.15)),
+        case("50 beside 9,000 idle", 50, 9000, Some(1.05)),
+    ];
+    let title = "An echo of 64 bytes by ours, by the number of connections";
+    bench.table(title, "us per echo", Ratio::OtherByFirst, &cases).map(Some)
+}
+
+/// The memory that an idle connection costs, in bytes. Each has had an echo, so that its buffers are there if it keeps any.
+pub fn idle_bytes(bench: &Bench, subject: &Subject, connections: usize) -> Result<Sample> {
+    let server = subject.start(bench.cores[0])?;
+    measure::settle(server.id(), if subject.forks { 1 } else { usize::MAX })?;
+    let before = measure::memory_bytes(server.id())?;
+    let connections = if subject.forks { connections.min(MOST_PROCESSES) } else { connections };
+    let mut clients = Clients::connect(server.port, connections, subject.prefix)?;
+    clients.converse(64, Duration::ZERO)?;
+    measure::settle(server.id(), usize::MAX)?;
+    let more = measure::memory_bytes(server.id())?.saturating_sub(before);
+    Ok(Sample { figure: more as f64 / connections as f64, rate: None })
+}
+
+fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
+    make_room(10_000)?;
+    let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| idle_bytes(bench, subject, 10_000));
+    cases[0].bar = Some(100.0);
+    let title = "Memory of the process for an idle connection, of 10,000 (200 where each is a process)";
+    bench.table(title, "bytes", Ratio::FirstByOther, &cases).map(Some)
+}
+
+fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
+    let peers = PEERS.map(|name| (name, (name == GO).then_some(0.5)));
+    let cases = cases(subjects, &peers, |subject| {
+        let server = subject.start(bench.cores[0])?;
+        let processes = if subject.forks { 1 } else { usize::MAX };
+        load::come_and_go(server.port, 64, bench.time / 10)?;
+        cost(server.id(), processes, || load::come_and_go(server.port, 64, bench.time))
+    });
+    bench.table("Connect, an echo of 64 bytes, close", "us per client", Ratio::FirstByOther, &cases).map(Some)
+}
+
+fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
+    let mebibytes = if bench.quick { 64 } else { 512 };
+    let peers = [(BARE, None), (GO, Some(0.55)), (ASYNCIO, None), (UVLOOP, None)];
+    let cases = cases(subjects, &peers, move |subject| {
+        let server = subject.start(bench.cores[0])?;
+        load::bulk(server.port, MIB)?;
+        cost(server.id(), usize::MAX, || load::bulk(server.port, mebibytes * MIB).map(|()| mebibytes))
+    });
+    let title = format!("{mebibytes} MiB on one connection, both ways, every byte checked");
+    bench.table(&title, "us per MiB", Ratio::FirstByOther, &cases).map(Some)
+}
+
+/// One message under way on each connection: so each reply has its own prefix.
+fn prefix(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
+    let lectures = peers::ours_with(&bench.executables, &bench.workshop, "echo -> ", &[])?;
+    let lectures = lectures.with_prefix("echo -> ");
+    let cases = [(&subjects[0], "none", None), (&lectures, "the lecture's", Some(1.06))];
+    let cases = cases.map(|(subject, name, bar)| Case {
+        name: name.to_owned(),
+        measure: Some(Box::new(move || echo_cost(bench, subject, 50, 64, 0))),
+        bar,
+    });
+    let title = "An echo of 64 bytes by ours, 50 connections, by the prefix";
+    bench.table(title, "us per echo", Ratio::OtherByFirst, &cases).map(Some)
+}
