@@ -146,7 +146,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let commands: Vec<_> = subjects.iter().map(|it| json!({ "name": it.name, "command": it.shown() })).collect();
         let all: Vec<_> = tables.iter().map(Table::json).collect();
         let report = json!({
-            "schema": 1, "machine": measure::machine(), "runs": runs,
+            "schema": 1, "machine": measure::machine(&bench.all_cores), "runs": runs,
             "servers": commands, "missing": missing, "tables": all,
         });
         fs::write(path, format!("{report:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
@@ -184,7 +184,7 @@ impl Bench {
 
     /// Says what the figures are from.
     pub fn introduce(&self) {
-        println!("{}", measure::machine().join("\n"));
+        println!("{}", measure::machine(&self.all_cores).join("\n"));
         let [server, clients] = self.cores;
         if server == clients {
             println!("servers and clients share processor {server}: the rates are half of what they could be");

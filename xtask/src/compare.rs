@@ -94,14 +94,14 @@ fn echoes(bench: &Bench, subjects: &[Subject], connections: usize) -> Result<cra
 fn second_client(bench: &Bench, subject: &Subject) -> Result<String> {
     let server = subject.start(bench.cores[0])?;
     let first = Clients::connect_while_answered(server.port, 1, SILENCE);
-    let mut second = Clients::connect(server.port, 1, subject.prefix)?;
+    let mut second = Clients::connect(server.port, 1)?;
     let began = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(SILENCE);
             drop(first);
         });
-        second.converse(64, Duration::ZERO)
+        second.greet(64)
     })?;
     let took = began.elapsed();
     let until = if took >= SILENCE { ": until the first has gone" } else { "" };

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -79,9 +78,9 @@ fn count(bench: &Bench, subject: &Subject, echoes: u64) -> Result<u64> {
     let file = format!("--callgrind-out-file={}", counted.display());
     let core = bench.cores[0].to_string();
     let server = subject.start_under(&["taskset", "-c", &core, "valgrind", "--tool=callgrind", &file])?;
-    let mut clients = Clients::connect(server.port, 1, "")?;
+    let mut clients = Clients::connect(server.port, 1)?;
     for _ in 0..echoes {
-        clients.converse(64, Duration::ZERO)?;
+        clients.greet(64)?;
     }
     drop(clients);
     server.stop()?;

@@ -1,19 +1,57 @@
-//! The clients: on one thread, with std's blocking sockets and nothing else. Each checks every byte, and is bounded in time.
-//!
-//! Many connections with one message each under way need no event queue here: taking them in turn, this thread waits for
-//! whoever is next, and the others' replies wait for it.
+//! The loads that `tcp-echo-client load` has no mode for: idle connections, clients that come and go, and bulk. They take
+//! std's blocking sockets and nothing else, check every byte, and are bounded in time.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Bench;
+use crate::programs;
+
 /// How long a server may take to connect or to reply: more than any that works on loopback needs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The pattern of the bulk: the length is a prime number, so that it fits no buffer, and a piece that is lost or doubled shows.
 const PATTERN_BYTES: usize = 1_048_573;
+
+/// What `tcp-echo-client load` has done.
+pub struct Done {
+    pub echoes: u64,
+    /// Echoes in a second.
+    pub rate: f64,
+}
+
+/// Runs `tcp-echo-client load` with so many connections and one message of so many bytes under way on each. `limit`: the
+/// option that ends it, and its value.
+///
+/// Errors: it fails, because a reply is lost, late or wrong; with what it said.
+pub fn load(
+    bench: &Bench,
+    prefix: &str,
+    port: u16,
+    connections: usize,
+    bytes: usize,
+    limit: [&str; 2],
+) -> Result<Done> {
+    let mut client = Command::new(programs::get(&bench.executables, "tcp-echo-client")?);
+    client.args(["load", "127.0.0.1", &port.to_string(), "--json", "--prefix", prefix]).args(limit);
+    client.args(["--connections", &connections.to_string(), "--size", &bytes.to_string()]);
+    client.args(["--timeout", &format!("{}s", PATIENCE.as_secs())]);
+    let output = client.stdin(Stdio::null()).output().context("cannot start tcp-echo-client")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the load fails: {}", said.lines().next().unwrap_or("it does not say why"));
+    done(&output.stdout).context("cannot understand what the load printed")
+}
+
+fn done(json: &[u8]) -> Option<Done> {
+    let report: serde_json::Value = serde_json::from_slice(json).ok()?;
+    let echoes = report["account"]["received"].as_u64()?;
+    let elapsed_ns = report["elapsed_ns"].as_u64()?.max(1);
+    Some(Done { echoes, rate: echoes as f64 * 1e9 / elapsed_ns as f64 })
+}
 
 fn connect(port: u16, patience: Duration) -> Result<TcpStream> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -32,74 +70,52 @@ fn message(bytes: usize, turn: u64) -> Vec<u8> {
     message
 }
 
-/// Connections to a server, which wait for something to say.
-pub struct Clients {
-    streams: Vec<TcpStream>,
-    prefix: &'static str,
-}
+/// Connections to a server, which are mostly idle.
+pub struct Clients(Vec<TcpStream>);
 
 impl Clients {
     /// Connects so many times.
     ///
     /// Errors: a connection fails.
-    pub fn connect(port: u16, count: usize, prefix: &'static str) -> Result<Clients> {
-        let streams: Result<_> = (0..count)
-            .map(|done| connect(port, PATIENCE).with_context(|| format!("cannot open connection {}", done + 1)))
-            .collect();
-        Ok(Clients { streams: streams?, prefix })
+    pub fn connect(port: u16, count: usize) -> Result<Clients> {
+        let open = |number| connect(port, PATIENCE).with_context(|| format!("cannot open connection {number}"));
+        (1..=count).map(open).collect::<Result<_>>().map(Clients)
     }
 
     /// Connects up to so many times, and gets an answer on each connection before the next one is made. Stops at the first
     /// that has none in time, which is not an error.
     pub fn connect_while_answered(port: u16, count: usize, patience: Duration) -> Clients {
-        let mut clients = Clients { streams: Vec::new(), prefix: "" };
+        let mut clients = Clients(Vec::new());
         for _ in 0..count {
             let Ok(stream) = connect(port, patience) else { break };
-            let mut one = Clients { streams: vec![stream], prefix: "" };
-            if one.converse(64, Duration::ZERO).is_err() {
+            let mut one = Clients(vec![stream]);
+            if one.greet(64).is_err() {
                 break;
             }
-            clients.streams.append(&mut one.streams);
+            clients.0.append(&mut one.0);
         }
         clients
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.streams.len()
+        self.0.len()
     }
 
-    /// Each has a message of so many bytes under way, all the time, and sends the next when the reply has come. Returns how
-    /// many were echoed; each client's last has come back by then.
+    /// Each sends so many bytes, and gets them back. The servers that are asked this way put nothing before them.
     ///
     /// Errors: a reply is lost, late or wrong.
-    pub fn converse(&mut self, bytes: usize, for_time: Duration) -> Result<u64> {
-        let deadline = Instant::now() + for_time;
-        let mut message = message(bytes, 0);
-        for stream in &mut self.streams {
+    pub fn greet(&mut self, bytes: usize) -> Result<()> {
+        let message = message(bytes, 0);
+        for stream in &mut self.0 {
             stream.write_all(&message).context("cannot send")?;
         }
-        let mut expected = [self.prefix.as_bytes(), &message].concat();
-        let mut reply = vec![0; expected.len()];
-        let (mut turn, mut echoed) = (0_u64, 0);
-        loop {
-            let is_last = Instant::now() >= deadline;
-            turn += 1;
-            let stamped = bytes.min(8);
-            message[..stamped].copy_from_slice(&turn.to_be_bytes()[8 - stamped..]);
-            for stream in &mut self.streams {
-                stream.read_exact(&mut reply).context("cannot receive the reply")?;
-                ensure!(reply == expected, "a reply is wrong");
-                if !is_last {
-                    stream.write_all(&message).context("cannot send")?;
-                }
-            }
-            echoed += self.streams.len() as u64;
-            if is_last {
-                return Ok(echoed);
-            }
-            expected[self.prefix.len()..].copy_from_slice(&message);
+        let mut reply = vec![0; bytes];
+        for stream in &mut self.0 {
+            stream.read_exact(&mut reply).context("cannot receive the reply")?;
+            ensure!(reply == message, "a reply is wrong");
         }
+        Ok(())
     }
 }
 
@@ -190,9 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn the_load_tells_how_many_echoes_there_were() {
+        let told = done(br#"{"elapsed_ns":500000000,"account":{"sent":7,"received":6}}"#).unwrap();
+        assert_eq!((told.echoes, told.rate), (6, 12.0));
+        assert!(done(b"{}").is_none());
+    }
+
+    #[test]
     fn an_honest_server_is_believed() {
         let port = server(6, |_| {});
-        assert!(Clients::connect(port, 3, "").unwrap().converse(64, Duration::from_millis(5)).unwrap() >= 3);
+        Clients::connect(port, 3).unwrap().greet(64).unwrap();
         assert_eq!(Clients::connect_while_answered(port, 1, PATIENCE).count(), 1);
         assert!(come_and_go(port, 64, Duration::from_nanos(1)).unwrap() <= 1);
         bulk(port, 3_000_000).unwrap();
@@ -201,8 +224,7 @@ mod tests {
     #[test]
     fn one_wrong_byte_is_noticed() {
         let port = server(2, |piece| piece[0] ^= 1);
-        let error = Clients::connect(port, 1, "").unwrap().converse(64, Duration::ZERO).unwrap_err();
-        assert_eq!(error.to_string(), "a reply is wrong");
+        assert_eq!(Clients::connect(port, 1).unwrap().greet(64).unwrap_err().to_string(), "a reply is wrong");
         assert!(bulk(port, 100_000).unwrap_err().to_string().contains("is wrong"));
     }
 

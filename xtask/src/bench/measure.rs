@@ -134,18 +134,17 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 }
 
 /// The machine, its kernel and the date, a line each.
-pub fn machine() -> Vec<String> {
+pub fn machine(cores: &[usize]) -> Vec<String> {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let value = |line: &str| line.split_once(':').map(|(_, value)| value.trim().to_owned());
     let model = info.lines().find(|line| line.starts_with("model name")).and_then(value);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     let date = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
     let date = date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     let load: Vec<&str> = load.split(' ').take(1).collect();
     vec![
-        format!("{}, {cores} cores; Linux {}", model.unwrap_or("unknown processor".to_owned()), kernel.trim()),
+        format!("{}, {} cores; Linux {}", model.unwrap_or("unknown processor".to_owned()), cores.len(), kernel.trim()),
         format!("{date}; load average at the start {}", load.concat()),
     ]
 }

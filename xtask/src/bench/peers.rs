@@ -16,6 +16,7 @@ use crate::programs::{self, Executables};
 pub const OURS: &str = "ours";
 pub const BARE: &str = "bare epoll";
 pub const GO: &str = "Go";
+pub const GO_LOOP: &str = "Go, own loop";
 pub const ASYNCIO: &str = "asyncio";
 pub const UVLOOP: &str = "uvloop";
 pub const SOCAT: &str = "socat PIPE";
@@ -74,6 +75,11 @@ impl Subject {
     /// The same, with this before each of its replies.
     pub fn with_prefix(self, prefix: &'static str) -> Subject {
         Subject { prefix, ..self }
+    }
+
+    /// The most processes that it has while nobody is connected to it.
+    pub fn at_rest(&self) -> usize {
+        if self.forks { 1 } else { usize::MAX }
     }
 
     /// The command as one types it, without the directories of programs and with PORT for the port.
@@ -202,8 +208,10 @@ pub fn others(executables: &Executables, workshop: &Workshop) -> Result<(Vec<Sub
 
     let source = workshop.write("echo.go", include_str!("peers/echo.go"))?;
     let program = workshop.0.join("echo-go").to_string_lossy().into_owned();
-    let go = Subject::new(GO, &[&program, PORT], workshop);
-    add(works("go", &["build", "-o", &program, &source]), go, "apt install golang-go");
+    let go = |name, kind| Subject::new(name, &[&program, kind, PORT], workshop);
+    let is_built = works("go", &["build", "-o", &program, &source]);
+    add(is_built, go(GO, "copy"), "apt install golang-go");
+    add(is_built, go(GO_LOOP, "loop"), "apt install golang-go");
 
     let script = workshop.write("echo.py", include_str!("peers/echo.py"))?;
     let python = |name, kind| Subject::new(name, &["python3", &script, kind, PORT], workshop);

@@ -1,17 +1,17 @@
 //! What is measured, and the bars: what our server may cost at most.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::load::{self, Clients};
 use super::measure;
-use super::peers::{self, ASYNCIO, BARE, GO, NCAT, SOCAT, Subject, UVLOOP, XINETD};
+use super::peers::{self, ASYNCIO, BARE, GO, GO_LOOP, NCAT, SOCAT, Subject, UVLOOP, XINETD};
 use super::table::Table;
 use super::{Bench, Case, Ratio, Sample, Scene, callgrind, make_room};
 
 /// The peers in the order of the tables, behind ours.
-const PEERS: [&str; 7] = [BARE, GO, ASYNCIO, UVLOOP, XINETD, SOCAT, NCAT];
+const PEERS: [&str; 8] = [BARE, GO, GO_LOOP, ASYNCIO, UVLOOP, XINETD, SOCAT, NCAT];
 const MIB: u64 = 1024 * 1024;
 /// A server with a process for each connection is not asked for more idle ones than this.
 const MOST_PROCESSES: usize = 200;
@@ -61,22 +61,27 @@ fn cost(server: u32, processes: usize, act: impl FnOnce() -> Result<u64>) -> Res
     Ok(Sample { figure: (after - before) as f64 / 1000.0 / operations, rate: Some(operations / took.as_secs_f64()) })
 }
 
-/// What an echo costs on so many connections, beside so many idle ones.
+/// What an echo costs on so many connections with one message under way on each, beside so many idle ones.
 pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: usize, idle: usize) -> Result<Sample> {
     let server = subject.start(bench.cores[0])?;
-    let mut neighbours = Clients::connect(server.port, idle, subject.prefix)?;
-    let mut clients = Clients::connect(server.port, connections, subject.prefix)?;
-    if idle > 0 {
-        neighbours.converse(bytes, Duration::ZERO)?;
-    }
-    clients.converse(bytes, bench.time / 10)?;
-    cost(server.id(), usize::MAX, || clients.converse(bytes, bench.time))
+    let mut neighbours = Clients::connect(server.port, idle)?;
+    neighbours.greet(bytes)?;
+    let load = |limit: [&str; 2]| load::load(bench, subject.prefix, server.port, connections, bytes, limit);
+    // The same number of connections with an echo each is taken off again: what is left is the cost of echoes alone.
+    let start = measure::settle(server.id(), subject.at_rest())?;
+    let few = load(["--count", &connections.to_string()])?;
+    let between = measure::settle(server.id(), subject.at_rest())?;
+    let many = load(["--duration", &format!("{}ms", bench.time.as_millis())])?;
+    let end = measure::settle(server.id(), subject.at_rest())?;
+    let (ns, echoes) = ((end - between) as f64 - (between - start) as f64, many.echoes.saturating_sub(few.echoes));
+    ensure!(ns > 0.0 && echoes > 0, "hardly any echo in {:?}", bench.time);
+    Ok(Sample { figure: ns / 1000.0 / echoes as f64, rate: Some(many.rate) })
 }
 
 fn echo(bench: &Bench, subjects: &[Subject], connections: usize, bytes: usize) -> Result<Option<Table>> {
     make_room(connections as u64)?;
-    let bars = [1.05, 0.60, 0.55, 0.75, 0.45, 0.20].map(Some).into_iter().chain([None]);
-    let peers: Vec<_> = PEERS.into_iter().zip(bars).collect();
+    let bars = [(BARE, 1.05), (GO, 0.60), (ASYNCIO, 0.55), (UVLOOP, 0.75), (XINETD, 0.45), (SOCAT, 0.20)];
+    let peers = PEERS.map(|peer| (peer, bars.iter().find(|(name, _)| *name == peer).map(|(_, bar)| *bar)));
     let cases = cases(subjects, &peers, move |subject| echo_cost(bench, subject, connections, bytes, 0));
     let title = format!("An echo of {bytes} bytes, {connections} connections");
     bench.table(&title, "us per echo", Ratio::FirstByOther, &cases).map(Some)
@@ -102,11 +107,11 @@ fn scale(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
 /// The memory that an idle connection costs, in bytes. Each has had an echo, so that its buffers are there if it keeps any.
 pub fn idle_bytes(bench: &Bench, subject: &Subject, connections: usize) -> Result<Sample> {
     let server = subject.start(bench.cores[0])?;
-    measure::settle(server.id(), if subject.forks { 1 } else { usize::MAX })?;
+    measure::settle(server.id(), subject.at_rest())?;
     let before = measure::memory_bytes(server.id())?;
     let connections = if subject.forks { connections.min(MOST_PROCESSES) } else { connections };
-    let mut clients = Clients::connect(server.port, connections, subject.prefix)?;
-    clients.converse(64, Duration::ZERO)?;
+    let mut clients = Clients::connect(server.port, connections)?;
+    clients.greet(64)?;
     measure::settle(server.id(), usize::MAX)?;
     let more = measure::memory_bytes(server.id())?.saturating_sub(before);
     Ok(Sample { figure: more as f64 / connections as f64, rate: None })
@@ -124,16 +129,15 @@ fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let peers = PEERS.map(|name| (name, (name == GO).then_some(0.5)));
     let cases = cases(subjects, &peers, |subject| {
         let server = subject.start(bench.cores[0])?;
-        let processes = if subject.forks { 1 } else { usize::MAX };
         load::come_and_go(server.port, 64, bench.time / 10)?;
-        cost(server.id(), processes, || load::come_and_go(server.port, 64, bench.time))
+        cost(server.id(), subject.at_rest(), || load::come_and_go(server.port, 64, bench.time))
     });
     bench.table("Connect, an echo of 64 bytes, close", "us per client", Ratio::FirstByOther, &cases).map(Some)
 }
 
 fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let mebibytes = if bench.quick { 64 } else { 512 };
-    let peers = [(BARE, None), (GO, Some(0.55)), (ASYNCIO, None), (UVLOOP, None)];
+    let peers = [(BARE, None), (GO, Some(0.55)), (GO_LOOP, None), (ASYNCIO, None), (UVLOOP, None)];
     let cases = cases(subjects, &peers, move |subject| {
         let server = subject.start(bench.cores[0])?;
         load::bulk(server.port, MIB)?;
