@@ -176,16 +176,18 @@ pub fn most_connections(program: &str, wanted: impl Into<Option<usize>>, each: u
     wanted.map_or(fit, |wanted| wanted.min(fit))
 }
 
+/// Raises the limit on descriptors as far as this process may, and says where it is then; None: there is none.
 #[cfg(unix)]
-fn raise_descriptor_limit() -> Option<u64> {
+pub fn raise_descriptor_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_ok();
     if raised { limit.maximum } else { limit.current }
 }
 
+/// Windows has no such limit.
 #[cfg(windows)]
-fn raise_descriptor_limit() -> Option<u64> {
+pub fn raise_descriptor_limit() -> Option<u64> {
     None
 }
 

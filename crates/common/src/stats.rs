@@ -14,6 +14,8 @@ pub mod times;
 
 use std::time::Instant;
 
+use report::{Ended, Head, Measured, Rate, Settings};
+
 pub use account::{Account, Errors, Fate, Trouble};
 pub use request::{Pattern, Request};
 pub use schedule::Schedule;
@@ -51,18 +53,57 @@ pub struct Tally {
     pub errors: Errors,
     /// How long it took to connect.
     pub connect: Times,
-    /// The replies' times from when each request was due.
-    pub from_schedule: Times,
+    /// The replies' times from when each request was due; None: there is no schedule.
+    pub from_schedule: Option<Times>,
     /// The replies' times from when each request was handed to the kernel.
     pub from_send: Times,
 }
 
 impl Tally {
-    /// The reply to a request has come, and is right and in time.
+    /// The right reply to a request has come: in time, or not.
     #[inline]
-    pub fn received(&mut self, request: &Request, now_ns: u64) {
-        self.account.settle(Fate::Received);
-        self.from_schedule.record(now_ns.saturating_sub(request.due_ns));
-        self.from_send.record(now_ns.saturating_sub(request.sent_ns));
+    pub fn answered(&mut self, request: &Request, now_ns: u64, timeout_ns: u64) -> Fate {
+        let took_ns = now_ns.saturating_sub(request.sent_ns);
+        let fate = if took_ns <= timeout_ns { Fate::Received } else { Fate::Late };
+        self.account.settle(fate);
+        if fate == Fate::Received {
+            if let Some(times) = &mut self.from_schedule {
+                times.record(now_ns.saturating_sub(request.due_ns));
+            }
+            self.from_send.record(took_ns);
+        }
+        fate
     }
+
+    /// The end of the run: its report.
+    pub fn report(&self, head: Head, settings: Settings, outcome: &Outcome) -> Measured {
+        Measured {
+            ended: outcome.ended,
+            elapsed_ns: outcome.elapsed_ns,
+            account: self.account,
+            errors: self.errors,
+            offered: outcome.offered,
+            achieved: outcome.achieved,
+            unsent: outcome.offered.map_or(0, |offered| offered.requests.saturating_sub(self.account.sent)),
+            throughput: outcome.achieved.throughput(settings.size_bytes),
+            connect: self.connect.summary(),
+            from_schedule: self.from_schedule.as_ref().map(Times::summary),
+            from_send: self.from_send.summary(),
+            head,
+            settings,
+        }
+    }
+}
+
+/// How a run went, apart from its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub ended: Ended,
+    /// How long it took, without the warm-up.
+    pub elapsed_ns: u64,
+    /// The rate that the schedule asked for; None: there was none.
+    pub offered: Option<Rate>,
+    /// The rate of right replies.
+    pub achieved: Rate,
 }

@@ -13,10 +13,18 @@ use common::{Errno, exit, sockopt};
 ///
 /// Errors: the name has no address; or what happened at each of them.
 pub fn to_any(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd, Address)> {
+    to_any_timed(host, port, timeout).map(|(connection, address, _)| (connection, address))
+}
+
+/// As [`to_any`], and how long it took at the address that accepted.
+///
+/// Errors: as [`to_any`].
+pub fn to_any_timed(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd, Address, Duration)> {
     let mut failures = Vec::new();
     for address in address::resolve(host, port)? {
+        let began = Instant::now();
         match to(&address, timeout) {
-            Ok(connection) => return Ok((connection, address)),
+            Ok(connection) => return Ok((connection, address, began.elapsed())),
             Err(errno) => failures.push((address, errno)),
         }
     }
@@ -24,7 +32,9 @@ pub fn to_any(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd, Addr
 }
 
 /// One connection, with a deadline. The descriptor does not block from then on.
-fn to(address: &Address, timeout: Duration) -> Result<OwnedFd, Errno> {
+///
+/// Errors: as connect(2).
+pub fn to(address: &Address, timeout: Duration) -> Result<OwnedFd, Errno> {
     let deadline = Instant::now() + timeout;
     let connection = socket(address.family(), SocketType::STREAM)?;
     if cfg!(target_os = "linux") {

@@ -14,9 +14,12 @@
 
 mod check;
 mod connect;
+mod flow;
 mod load;
+mod measure;
 mod message;
 mod ping;
+mod replies;
 mod stdio;
 mod stream;
 

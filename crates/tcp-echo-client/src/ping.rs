@@ -1,29 +1,76 @@
-//! Send a probe at each interval, and sum up how long the echoes took.
+//! Send a probe at each interval, and sum up how long the echoes took: ping(8), for a TCP echo server.
+//!
+//! All probes go over one connection, and a stream keeps their order: a reply that hangs keeps those behind it waiting. A
+//! probe is sent when it is due all the same. If the connection is lost, the next probe begins with a new one.
 
-use anyhow::{Result, bail};
+mod probes;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
 use clap::Args;
 use common::cli;
-use common::prefix::Prefix;
+use common::signal::Stop;
+use common::stats::report::{Kind, Milliseconds, Settings};
+use common::stats::schedule::be_punctual;
 
-use crate::NAME;
+use crate::measure::{self, ns};
+use crate::{NAME, connect};
+
+use probes::{MOST_ON_THEIR_WAY, Probes};
 
 /// Send a probe at each interval, and sum up how long the echoes took
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
-    server: cli::Server,
+    measure: measure::Common,
 
-    /// Text that the server may put before each piece of its reply
-    #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
-    prefix: Prefix,
+    /// From one probe to the next
+    #[arg(long, short, value_name = "TIME", default_value = "1s", value_parser = cli::some_duration)]
+    interval: Duration,
 
-    #[command(flatten)]
-    trace: cli::Trace,
+    /// How many probes to send [default: until Ctrl-C]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// When to end, whatever is still on its way [default: never]
+    #[arg(long, short = 'w', value_name = "TIME", value_parser = cli::some_duration)]
+    deadline: Option<Duration>,
 }
 
-/// Errors: a reply was lost, late or wrong.
+/// Pings until the count or the deadline is reached, or the user wants no more.
+///
+/// Errors: no connection at first; a reply was lost, late or wrong; stdout can't be written.
 pub fn run(options: Options) -> Result<()> {
-    options.trace.turn_on(NAME)?;
-    let _ = (options.server, options.prefix);
-    bail!("cannot ping yet")
+    let common = &options.measure;
+    common.trace.turn_on(NAME)?;
+    let stop = Stop::on_signals()?;
+    be_punctual();
+    let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
+    measure::Common::prepare(&connection, &peer).context("cannot set the connection up")?;
+    let (host, size, took_ns) = (&common.server.host, common.size, ns(took));
+    let head = common.head(Kind::Ping, &peer);
+    let mut probes = Probes::new(&options, peer, connection);
+    probes.tally.connect.record(took_ns);
+    let took = Milliseconds(took_ns);
+    probes.say(&format!("PING {host} ({}): {size} bytes, connected in {took} ms", head.target.address))?;
+    let outcome = probes.until_the_end(&stop)?;
+    probes.say("")?;
+    let measured = probes.tally.report(head, options.settings(), &outcome);
+    measure::finish(&measured, common.json, &mut probes.output)
+}
+
+impl Options {
+    fn settings(&self) -> Settings {
+        Settings {
+            size_bytes: self.measure.size as u64,
+            connections: 1,
+            pipeline: MOST_ON_THEIR_WAY as u64,
+            interval_ns: Some(ns(self.interval)),
+            timeout_ns: ns(self.measure.timeout),
+            duration_ns: self.deadline.map(ns),
+            count: self.count,
+            ..Settings::default()
+        }
+    }
 }

@@ -1,0 +1,76 @@
+//! What the clients report fits the schema that is promised, and what doesn't is found.
+
+mod schema;
+
+use common::stats::report::{self, Checked, Ended, Head, Kind, Measured, Point, Rate, Settings, Target};
+use common::stats::{Account, Errors, Times};
+use serde_json::{Value, json};
+
+fn head(kind: Kind) -> Head {
+    let target = Target { host: "localhost".to_owned(), port: 2000, address: "[::1]:2000".to_owned() };
+    Head::new(kind, "test", "1.2.3", "udp", target)
+}
+
+fn measured(times: &Times, duration_ns: u64) -> Measured {
+    let rate = Rate::of(times.count(), duration_ns);
+    Measured {
+        head: head(Kind::Load),
+        settings: Settings::default(),
+        ended: Ended::Signal,
+        elapsed_ns: duration_ns,
+        account: Account { sent: times.count(), received: times.count(), ..Account::default() },
+        errors: Errors::default(),
+        offered: Some(rate),
+        achieved: rate,
+        unsent: 0,
+        throughput: rate.throughput(64),
+        connect: Times::default().summary(),
+        from_schedule: None,
+        from_send: times.summary(),
+    }
+}
+
+fn parsed(json: &str) -> Value {
+    assert!(json.ends_with('\n') && json.lines().count() == 1, "{json}");
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn a_report_of_nothing_and_one_of_something_fit_the_schema() {
+    let mut times = Times::default();
+    let nothing = parsed(&report::json(&measured(&times, 0)));
+    assert_eq!(schema::faults(&nothing, &schema::report()), [""; 0]);
+    assert_eq!(nothing["achieved"]["per_second"], Value::Null);
+    (1..1000).for_each(|ns| times.record(ns * 1000));
+    let something = parsed(&report::json(&measured(&times, 3_000_000_000)));
+    assert_eq!(schema::faults(&something, &schema::report()), [""; 0]);
+    assert_eq!(something["schema"], report::SCHEMA);
+}
+
+#[test]
+fn a_check_fits_the_schema() {
+    let point = Point { name: "a".to_owned(), passed: false, detail: "b".to_owned(), fact: "c".to_owned() };
+    let checked = Checked { head: head(Kind::Check), passed: 0, failed: 1, checks: vec![point] };
+    assert_eq!(schema::faults(&parsed(&report::json(&checked)), &schema::report()), [""; 0]);
+}
+
+#[test]
+fn what_doesnt_fit_is_found() {
+    let right = parsed(&report::json(&measured(&Times::default(), 1)));
+    let wrong = [
+        ("/schema", json!("berkeley-report/2")),
+        ("/kind", json!("check")),
+        ("/account/lost", json!(-1)),
+        ("/account/lost", json!(0.5)),
+        ("/account/lost", Value::Null),
+        ("/from_send/p99_ns", json!("7")),
+        ("/from_send/histogram", json!([{ "from_ns": 1, "below_ns": 2 }])),
+        ("/offered", json!({})),
+        ("/settings", json!({ "more": 1 })),
+    ];
+    for (place, value) in wrong {
+        let mut document = right.clone();
+        *document.pointer_mut(place).unwrap() = value;
+        assert_ne!(schema::faults(&document, &schema::report()), [""; 0], "{place}");
+    }
+}

@@ -1,0 +1,306 @@
+//! The event loop of a load: one thread that never waits for one connection in particular.
+//!
+//! What makes it cheap: one `recv` and one `send` for each round trip and nothing else, as long as the kernel has many events
+//! at a time to tell; one look at the clock; replies compared where they lie; and no memory asked for.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use common::address::Address;
+use common::berkeley::OwnedFd;
+use common::signal::Stop;
+use common::stats::report::Ended;
+use common::stats::{Clock, Fate, Outcome, Tally, Times};
+use common::wait;
+use mio::{Events, Poll};
+
+use super::Options;
+use super::lines::{Line, Lines};
+use super::plan::Plan;
+use super::progress::{Progress, TICK};
+use crate::flow::{End, Input, Wire};
+use crate::measure::{GRACE, ns};
+
+/// How many events to take from the kernel at once.
+const EVENTS: usize = 1024;
+/// How often a connection that always has more may be read in a row, before the others have their turn.
+const RECEIVES_A_TURN: usize = 16;
+
+/// A load at work.
+pub struct Engine<'a> {
+    lines: Lines,
+    poll: Poll,
+    events: Events,
+    stop: &'a Stop,
+    pipeline: usize,
+    timeout_ns: u64,
+    plan: Plan,
+    wire: Wire,
+    pub tally: Tally,
+    /// Requests without a reply, on all connections.
+    on_their_way: usize,
+    /// With a schedule: the connections that have room for a request, in the order in which they get one.
+    free: VecDeque<usize>,
+    is_free: Vec<bool>,
+    /// Connections with more input than their turn allowed, and whether their server has sent its last byte.
+    busy: VecDeque<(usize, bool)>,
+    progress: Progress,
+}
+
+impl<'a> Engine<'a> {
+    /// All connections are down yet.
+    ///
+    /// Errors: no descriptor left for the event queue.
+    pub fn new(options: &Options, peer: Address, stop: &'a Stop) -> Result<Engine<'a>> {
+        let poll = Poll::new().context("cannot make an event queue")?;
+        let registry = poll.registry().try_clone().context("cannot make an event queue")?;
+        let (common, connections) = (&options.measure, options.connections as usize);
+        Ok(Engine {
+            lines: Lines::new(connections, peer, common.timeout, registry),
+            poll,
+            events: Events::with_capacity(EVENTS),
+            stop,
+            pipeline: options.pipeline as usize,
+            timeout_ns: ns(common.timeout),
+            plan: options.plan(),
+            wire: Wire::new(common.prefix.clone(), common.size),
+            tally: Tally { from_schedule: options.rate.map(|_| Times::default()), ..Tally::default() },
+            on_their_way: 0,
+            free: VecDeque::with_capacity(connections),
+            is_free: vec![false; connections],
+            busy: VecDeque::new(),
+            progress: Progress::new(),
+        })
+    }
+
+    /// Opens the connections, of which the first is there already, then sends and receives until the plan is done.
+    ///
+    /// Errors: the event queue is broken.
+    pub fn run(&mut self, first: OwnedFd, warmup_ns: u64) -> Result<Outcome> {
+        self.lines.put(first).context("cannot set the connection up")?;
+        self.connect_all()?;
+        self.wire.clock = Clock::start();
+        self.load()?;
+        let elapsed_ns = self.wire.clock.ns().saturating_sub(warmup_ns);
+        (0..self.lines.all.len()).for_each(|key| self.lose(key, &End::Over));
+        let plan = &self.plan;
+        Ok(Outcome { ended: plan.ended(), elapsed_ns, offered: plan.offered(), achieved: plan.achieved() })
+    }
+
+    /// Tries each connection once; those that fail will be tried again later.
+    fn connect_all(&mut self) -> Result<()> {
+        let began = Instant::now();
+        while self.lines.is_opening(began) && !self.stop.is_asked() {
+            self.lines.open_some(&mut self.tally);
+            self.poll(Some(TICK))?;
+            for event in &self.events {
+                self.lines.handshake_done(event.token().0, &mut self.tally);
+            }
+            self.lines.give_up_the_late(&mut self.tally);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self) -> Result<()> {
+        for key in 0..self.lines.all.len() {
+            let now_ns = self.wire.clock.ns();
+            self.has_room(key, now_ns);
+        }
+        let (mut next_tick_ns, mut over_ns) = (0, None);
+        loop {
+            let now_ns = self.wire.clock.ns();
+            if self.stop.is_asked() {
+                self.plan.stop(now_ns, Ended::Signal);
+            }
+            if now_ns >= next_tick_ns {
+                next_tick_ns = now_ns + ns(TICK);
+                self.tick(now_ns);
+            }
+            if self.plan.is_over(now_ns) {
+                let over_ns = *over_ns.get_or_insert(now_ns);
+                let patience_ns = if self.stop.is_asked() { ns(GRACE).min(self.timeout_ns) } else { u64::MAX };
+                if self.on_their_way == 0 || now_ns - over_ns >= patience_ns {
+                    break;
+                }
+            }
+            self.send_what_is_due(now_ns);
+            self.wait(next_tick_ns)?;
+            let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+            for event in &events {
+                self.go_on(event.token().0, event.is_read_closed() || event.is_error());
+            }
+            self.events = events;
+            for _ in 0..self.busy.len() {
+                if let Some((key, ended)) = self.busy.pop_front() {
+                    self.go_on(key, ended);
+                }
+            }
+        }
+        self.progress.end();
+        Ok(())
+    }
+
+    /// Waits for events, for the next request to be due, or for the next tick.
+    fn wait(&mut self, next_tick_ns: u64) -> Result<()> {
+        let now_ns = self.wire.clock.ns();
+        let Some(due_ns) = self.plan.next_due_ns().filter(|_| !self.plan.is_over(now_ns)) else {
+            let timeout = if self.busy.is_empty() { TICK } else { Duration::ZERO };
+            return self.poll(Some(timeout));
+        };
+        let may_send = due_ns <= now_ns && !self.free.is_empty();
+        if self.busy.is_empty() && !may_send {
+            let until_ns = if due_ns > now_ns { due_ns.min(next_tick_ns) } else { next_tick_ns };
+            // The event queue is a descriptor too. Its own wait is in milliseconds, which is too coarse for a schedule.
+            let until = self.wire.clock.at(until_ns);
+            wait::wait(self.poll.registry(), wait::Interest::IN, None, Some(until)).context("cannot wait")?;
+        }
+        self.poll(Some(Duration::ZERO))
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            Err(error) => Err(error).context("cannot wait for events"),
+        }
+    }
+
+    /// With a schedule: gives the requests that are due to the connections that are free.
+    fn send_what_is_due(&mut self, now_ns: u64) {
+        loop {
+            let backlog = self.plan.backlog(now_ns);
+            if backlog == 0 || self.plan.is_over(now_ns) {
+                return;
+            }
+            let share = backlog.div_ceil(self.free.len().max(1) as u64);
+            let Some(key) = self.free.pop_front() else { return };
+            self.is_free[key] = false;
+            let now_ns = self.wire.clock.ns();
+            self.fill(key, share as usize, now_ns);
+            self.is_free_again(key);
+        }
+    }
+
+    /// A connection may have room for a request: it gets one at once, or stands in line for the next that is due.
+    fn has_room(&mut self, key: usize, now_ns: u64) {
+        if self.plan.next_due_ns().is_some() {
+            self.is_free_again(key);
+        } else {
+            while self.fill(key, usize::MAX, now_ns) {}
+        }
+    }
+
+    fn is_free_again(&mut self, key: usize) {
+        if let Line::Open(flow) = &self.lines.all[key]
+            && !self.is_free[key]
+            && flow.outstanding().len() < self.pipeline
+            && !flow.is_stuck()
+        {
+            self.is_free[key] = true;
+            self.free.push_back(key);
+        }
+    }
+
+    /// Sends a portion of at most so many requests on a connection. True: there may be room for another.
+    fn fill(&mut self, key: usize, most: usize, now_ns: u64) -> bool {
+        let Line::Open(flow) = &mut self.lines.all[key] else { return false };
+        let mut asked = 0;
+        while asked < most && flow.outstanding().len() < self.pipeline && flow.has_room(&self.wire) {
+            let Some(request) = self.plan.next(now_ns) else { break };
+            if self.plan.counts(&request) {
+                self.tally.account.send();
+            }
+            flow.ask(request, &mut self.wire);
+            asked += 1;
+        }
+        if asked == 0 {
+            return false;
+        }
+        self.on_their_way += asked;
+        match flow.send(&mut self.wire) {
+            Ok(()) => !flow.is_stuck() && flow.outstanding().len() < self.pipeline,
+            Err(end) => {
+                self.lose(key, &end);
+                false
+            }
+        }
+    }
+
+    /// A connection's turn: what couldn't be sent, then `recv`, then the next requests.
+    fn go_on(&mut self, key: usize, ended: bool) {
+        let flow = match &mut self.lines.all[key] {
+            Line::Open(flow) => flow,
+            Line::Connecting { .. } => {
+                if self.lines.handshake_done(key, &mut self.tally) {
+                    let now_ns = self.wire.clock.ns();
+                    self.has_room(key, now_ns);
+                }
+                return;
+            }
+            Line::Down => return,
+        };
+        let mut last_ns = None;
+        let (plan, tally, on_their_way) = (&mut self.plan, &mut self.tally, &mut self.on_their_way);
+        let mut result = flow.send_rest().map(|()| Input::More);
+        let mut receives = 0;
+        // Less than there was room for was all; unless the end came behind it.
+        while result == Ok(Input::More) || (ended && result == Ok(Input::Some)) {
+            receives += 1;
+            if receives > RECEIVES_A_TURN {
+                self.busy.push_back((key, ended));
+                break;
+            }
+            result = flow.receive(&mut self.wire, |request, now_ns| {
+                *on_their_way -= 1;
+                last_ns = Some(now_ns);
+                if plan.counts(request) && tally.answered(request, now_ns, self.timeout_ns) == Fate::Received {
+                    plan.arrived(now_ns);
+                }
+            });
+        }
+        if let Err(end) = result {
+            return self.lose(key, &end);
+        }
+        let now_ns = last_ns.unwrap_or_else(|| self.wire.clock.ns());
+        self.has_room(key, now_ns);
+    }
+
+    /// Looks after everything that has to be done now and then.
+    fn tick(&mut self, now_ns: u64) {
+        for key in 0..self.lines.all.len() {
+            if let Line::Open(flow) = &self.lines.all[key]
+                && let Some(oldest) = flow.outstanding().front()
+                && now_ns.saturating_sub(oldest.sent_ns) > self.timeout_ns
+            {
+                self.lose(key, &End::Timeout);
+            }
+        }
+        self.lines.give_up_the_late(&mut self.tally);
+        if !self.plan.is_over(now_ns) {
+            self.lines.open_some(&mut self.tally);
+        }
+        if self.lines.is_dead() {
+            self.plan.stop(now_ns, Ended::Failed);
+        }
+        self.progress.show(&self.plan, &self.tally.errors, now_ns);
+    }
+
+    /// A connection is of no more use, and another takes its place.
+    fn lose(&mut self, key: usize, why: &End) {
+        let Some(flow) = self.lines.take_down(key) else { return };
+        self.on_their_way -= flow.outstanding().len();
+        if let Some(trouble) = why.trouble() {
+            self.tally.errors.count(trouble);
+        }
+        flow.end(why, &self.wire, |request, fate| {
+            if self.plan.counts(request) {
+                self.tally.account.settle(fate);
+            }
+        });
+    }
+}

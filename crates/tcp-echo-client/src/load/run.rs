@@ -1,0 +1,83 @@
+//! A load from its options to its report.
+
+use anyhow::{Result, bail};
+use common::listener::raise_descriptor_limit;
+use common::signal::Stop;
+use common::stats::report::{Kind, Settings};
+use common::stats::schedule::be_punctual;
+
+use super::Options;
+use super::engine::Engine;
+use super::plan::Plan;
+use crate::connect;
+use crate::measure::{self, ns};
+use crate::stdio::Output;
+
+/// Descriptors that are not connections: stdin, stdout, stderr, the event queue (2), the signals' pipe (3), a trace file, and
+/// some to spare.
+const OTHER_DESCRIPTORS: u64 = 16;
+
+/// Opens the connections, sends and receives, and reports.
+///
+/// Errors: no connection at first, or too many are wanted; a reply was lost, late or wrong; stdout can't be written.
+pub fn run(options: &Options) -> Result<()> {
+    let common = &options.measure;
+    let stop = Stop::on_signals()?;
+    be_punctual();
+    let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS));
+    if u64::from(options.connections) > fit {
+        bail!("cannot open {} connections: the limit on descriptors leaves room for {fit}", options.connections);
+    }
+    let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
+    let head = common.head(Kind::Load, &peer);
+    let mut output = Output::new(u64::MAX);
+    if !common.json {
+        output.write(options.title(&head.target.address).as_bytes())?;
+    }
+    let mut engine = Engine::new(options, peer, &stop)?;
+    engine.tally.connect.record(ns(took));
+    let outcome = engine.run(connection, ns(options.warmup))?;
+    let measured = engine.tally.report(head, options.settings(), &outcome);
+    measure::finish(&measured, common.json, &mut output)
+}
+
+impl Options {
+    /// What is sent when.
+    pub fn plan(&self) -> Plan {
+        Plan::new(self.rate, ns(self.warmup), self.duration().map(ns), self.count)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            size_bytes: self.measure.size as u64,
+            connections: u64::from(self.connections),
+            pipeline: u64::from(self.pipeline),
+            rate_per_second: self.rate.map(u64::from),
+            interval_ns: None,
+            timeout_ns: ns(self.measure.timeout),
+            warmup_ns: ns(self.warmup),
+            duration_ns: self.duration().map(ns),
+            count: self.count,
+        }
+    }
+
+    /// `LOAD localhost (127.0.0.1:2000): 10 connections, 64 bytes, as fast as replies come, for 10s`
+    fn title(&self, peer: &str) -> String {
+        let mut title = format!("LOAD {} ({peer}): {} connections", self.measure.server.host, self.connections);
+        if self.pipeline > 1 {
+            title += &format!(" with {} requests each", self.pipeline);
+        }
+        title += &format!(", {} bytes, ", self.measure.size);
+        title += &self.rate.map_or("as fast as replies come".to_owned(), |rate| format!("{rate} requests/s"));
+        if let Some(duration) = self.duration() {
+            title += &format!(", for {}", humantime::format_duration(duration));
+        }
+        if let Some(count) = self.count {
+            title += &format!(", up to {count}");
+        }
+        if !self.warmup.is_zero() {
+            title += &format!(", after {} of warm-up", humantime::format_duration(self.warmup));
+        }
+        title + "\n"
+    }
+}
