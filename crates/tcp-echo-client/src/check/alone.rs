@@ -1,0 +1,89 @@
+//! The checks that take one client: what comes back, and how it ends.
+
+use anyhow::{Result, bail};
+
+use super::server::Visit;
+use super::skip;
+
+const MANY_MESSAGES: usize = 100;
+const SINGLE_BYTES: usize = 32;
+/// More than the 64 KiB that people take for the size of everything.
+const LARGE_BYTES: usize = 100_000;
+/// More than the kernel holds for both directions together, as a rule.
+const DUPLEX_BYTES: usize = 8 * 1024 * 1024;
+/// The last word arrives together with a short message, and while a long one is still on its way.
+const HALF_CLOSES_BYTES: [usize; 11] = [3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000, 256 * 1024];
+/// The most to send without reading. With less than that on the way, something has had to wait.
+const LATE_BYTES: usize = 16 * 1024 * 1024;
+
+pub fn small(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    client.exchange(&visit.word())?;
+    client.hear_nothing()
+}
+
+pub fn bytes(visit: &Visit) -> Result<()> {
+    let mut all: Vec<u8> = (0..=255).collect();
+    all.push(visit.last_byte());
+    visit.client()?.exchange(&all)
+}
+
+pub fn single_bytes(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    let word: Vec<u8> = std::iter::repeat_with(|| visit.word()).flatten().take(SINGLE_BYTES).collect();
+    word.chunks(1).try_for_each(|byte| client.exchange(byte))
+}
+
+pub fn many_messages(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    (0..MANY_MESSAGES).try_for_each(|_| client.exchange(&visit.line()))
+}
+
+pub fn pipelined(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    client.say(&visit.line())?;
+    client.exchange(&visit.line())
+}
+
+pub fn large(visit: &Visit) -> Result<()> {
+    visit.client()?.exchange(&visit.noise(LARGE_BYTES))
+}
+
+pub fn duplex(visit: &Visit) -> Result<()> {
+    visit.client()?.exchange(&visit.noise(DUPLEX_BYTES))
+}
+
+pub fn late_reader(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    client.fill(&visit.noise(1024 * 1024), LATE_BYTES)?;
+    client.exchange(&visit.line())
+}
+
+pub fn half_close(visit: &Visit) -> Result<()> {
+    HALF_CLOSES_BYTES.into_iter().try_for_each(|length| visit.client()?.last_exchange(&visit.noise(length)))
+}
+
+pub fn empty(visit: &Visit) -> Result<()> {
+    if !visit.server.manner.greeting.is_empty() {
+        bail!("the server greets before a client has said anything");
+    }
+    visit.client()?.last_exchange(b"")
+}
+
+pub fn clean_end(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    if visit.server.manner.at_once {
+        client.exchange(&visit.line())?;
+    }
+    client.last_exchange(b"")
+}
+
+pub fn urgent(visit: &Visit) -> Result<()> {
+    if visit.server.address.internet().is_none() {
+        return skip("only TCP has urgent data");
+    }
+    let mut client = visit.client()?;
+    client.exchange(&visit.line())?;
+    client.say_urgently(b'!')?;
+    client.exchange(&visit.line())
+}
