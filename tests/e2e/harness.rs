@@ -213,12 +213,19 @@ impl Server {
         self.process.finish()
     }
 
-    /// Asks it to stop; it has to end well.
+    /// Asks it to stop; it has to end well. Returns what it said on stderr before its account.
     pub fn stops_well(self) -> String {
         let (status, _, stderr) = self.stop();
         assert!(status.success(), "{status}: {stderr}");
-        stderr
+        without_account(&stderr)
     }
+}
+
+/// What a server said on stderr, without the account at the end, if that's the last line.
+pub fn without_account(stderr: &str) -> String {
+    let before = stderr.trim_end_matches('\n').rfind('\n').map_or("", |end| &stderr[..=end]);
+    let last = &stderr[before.len()..];
+    if last.contains(": connections ") || last.contains(": received ") { before.to_owned() } else { stderr.to_owned() }
 }
 
 /// A TCP connection whose calls end soon.

@@ -7,6 +7,7 @@
 
 mod check;
 mod client;
+mod endpoint;
 mod harness;
 mod life;
 mod tcp;
