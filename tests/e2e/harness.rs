@@ -68,9 +68,14 @@ pub struct Process {
 
 impl Process {
     /// Starts the command, with its input empty.
-    pub fn start(mut command: Command) -> Process {
+    pub fn start(command: Command) -> Process {
+        Process::start_with(command, Stdio::null())
+    }
+
+    /// Starts the command, with this for its input.
+    pub fn start_with(mut command: Command, stdin: impl Into<Stdio>) -> Process {
         let name = format!("{command:?}");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let (lines, stdout) = channel();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -383,4 +388,16 @@ impl Process {
     pub fn close_stdout(&mut self) {
         self.stdout = channel().1;
     }
+}
+
+/// The path of somebody else's program that has several names; see [`peer`].
+pub fn any_peer(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut files = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let found = files.find(|file| file.is_file());
+    if found.is_none() {
+        skip(&format!("none of {names:?} is installed"));
+    }
+    found
 }

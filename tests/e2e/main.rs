@@ -5,9 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+mod browser;
 mod check;
 mod client;
 mod endpoint;
 mod harness;
 mod life;
+#[cfg(target_os = "linux")]
+mod loops;
+#[cfg(target_os = "linux")]
+mod namespace;
+#[cfg(target_os = "linux")]
+mod network;
+mod peers;
 mod tcp;
+mod trace;
+mod udp;

@@ -3,9 +3,10 @@
 pub mod client;
 pub mod peer;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+use std::process::Stdio;
 
-use crate::harness::{Process, Server, command, noise, program, run};
+use crate::harness::{Process, Server, command, eventually, noise, program, run, signal_process};
 use peer::{ask, client_at, echo, next};
 
 fn server(arguments: &[&str]) -> Server {
@@ -53,7 +54,7 @@ fn both_families_and_a_name() {
 fn the_answer_comes_from_the_address_that_was_asked() {
     let server = server(&["--host", ""]);
     for host in hosts() {
-        let Ok(ip) = host.parse::<std::net::IpAddr>() else { continue };
+        let Ok(ip) = host.parse::<IpAddr>() else { continue };
         let asked = SocketAddr::new(ip, server.address.port());
         let unspecified: SocketAddr = if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().unwrap();
         assert_eq!(ask(&client_at(unspecified), asked, b"who?"), b"echo -> who?");
@@ -83,8 +84,7 @@ fn every_size_comes_back_whole() {
         let client = client_at((ip, 0));
         let mut count = 0;
         for size in sizes.into_iter().chain(65_500..=most).filter(|size| can_be_sent(*size)) {
-            // Each another piece, so that no reply could be taken for another one.
-            let data = &largest[largest.len() - size..];
+            let data = &largest[..size];
             assert!(ask(&client, server.address, data) == data, "{size} bytes by {ip}");
             count += 1;
         }
@@ -165,7 +165,8 @@ fn a_client_that_is_gone_before_its_answer_disturbs_nobody() {
 
 #[test]
 fn a_second_server_on_the_same_port_does_not_start() {
-    for (first, second) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("", ""), ("", "127.0.0.1"), ("127.0.0.1", "")] {
+    for (first, second) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("", ""), ("", "127.0.0.1"), ("127.0.0.1", "")]
+    {
         let server = server(&["--host", first]);
         let refused = run("udp-echo-server", &["--host", second, "--port", &server.port()]);
         refused.failed_with("address already in use");
@@ -237,6 +238,25 @@ fn nobody_reading_its_output_is_no_reason_to_end() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn nor_is_an_output_that_is_closed_or_full_from_the_start() {
+    crate::namespace::inside(|| {
+        let (_, closed) = std::io::pipe().unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        for stdout in [Stdio::from(closed), Stdio::from(full)] {
+            let mut server = command(program("udp-echo-server"));
+            let server = server.arg("--verbose").stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+            // Until it is ready, its port refuses.
+            eventually("an answer", || run("udp-echo-client", &[]).status.success());
+            signal_process(server.id(), "TERM");
+            let output = server.wait_with_output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "udp-echo-server: received 1, answered 1\n");
+            assert!(output.status.success(), "{output:?}");
+        }
+    });
+}
+
+#[test]
 fn a_ready_line_for_each_way_to_listen() {
     for (host, shown, who) in [
         ("127.0.0.1", "127.0.0.1:", "this machine only"),
@@ -251,7 +271,6 @@ fn a_ready_line_for_each_way_to_listen() {
         assert!(address.starts_with(shown) && !address.ends_with(":0"), "{ready}");
         assert!(reach.starts_with(&format!("udp-echo-server: {who}")), "{reach}");
     }
-    let _ = Ipv6Addr::LOCALHOST;
 }
 
 /// Here nobody else takes the port meanwhile.

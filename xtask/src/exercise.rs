@@ -4,6 +4,7 @@
 //! stands before the diff says what to do and which tests tell when it's done. `cargo xtask ci` sees to it that each start
 //! compiles without a warning and that its tests fail there. That they pass in the end, the crate itself shows.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,9 @@ pub struct Exercise {
     /// The name of its file, without its end.
     pub name: String,
     /// What to do, in a sentence.
-    pub task: String,
+    task: String,
+    /// What helps.
+    hint: String,
     /// The tests that tell when it's done.
     pub tests: Vec<String>,
     file: PathBuf,
@@ -61,8 +64,16 @@ fn read(file: PathBuf, text: &str) -> Result<Exercise> {
     };
     let (task, tests) = (values("Exercise:").join(" "), values("Test:"));
     ensure!(!task.is_empty() && !tests.is_empty(), "{} lacks a line 'Exercise:' or 'Test:'", file.display());
+    let hint = header.iter().filter(|line| !line.starts_with("Exercise:") && !line.starts_with("Test:"));
+    let hint = hint.copied().collect::<Vec<_>>().join("\n").trim().to_owned();
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Exercise { name, task, tests, file })
+    Ok(Exercise { name, task, hint, tests, file })
+}
+
+impl fmt::Display for Exercise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exercise: {}\n\n{}", self.task, self.hint)
+    }
 }
 
 impl Exercise {
@@ -109,7 +120,10 @@ mod tests {
         let text = "Exercise: Mind the gap.\nTest: the_gap\nTest: a::b\n\nA hint.\n\n--- a/src/x.rs\nTest: not this\n";
         let exercise = read("some/gap.diff".into(), text).unwrap();
         assert_eq!((exercise.name.as_str(), exercise.task.as_str()), ("gap", "Mind the gap."));
-        assert_eq!(exercise.tests, ["the_gap", "a::b"]);
+        assert_eq!(
+            (exercise.hint.as_str(), &exercise.tests[..]),
+            ("A hint.", &["the_gap".to_owned(), "a::b".to_owned()][..])
+        );
         assert!(read("x.diff".into(), "Test: a\n--- a\n").is_err());
     }
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -56,10 +57,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let own = directory.join(name);
     if let Some(exercise) = &exercise {
         exercise.apply(&own)?;
-        println!("{}\n", exercise.task);
+        println!("{exercise}\n");
     }
-    let own = std::env::current_dir().ok().and_then(|here| own.strip_prefix(here).ok()).unwrap_or(&own);
-    println!("Your own {name} is in {}. Next:\n", directory.display());
+    let here = std::env::current_dir().unwrap_or_default();
+    let own = own.strip_prefix(here).unwrap_or(&own);
+    println!("Your own {name}, and a copy of what it needs. Next:\n");
     println!("    cd {}\n    cargo run -- --trace\n    cargo test", own.display());
     if let Some(exercise) = &exercise {
         println!("\nDone when this passes: {}", exercise.tests.join(", "));
@@ -142,18 +144,27 @@ pub fn check() -> Result<()> {
 pub fn check_exercises() -> Result<()> {
     let place = Place::of("exercises");
     place.clear()?;
-    let mut failures = Vec::new();
-    for name in FIVE {
-        for exercise in exercise::all(name)? {
-            let copied = place.0.join(format!("{name}-{}", exercise.name));
-            copy(name, &copied)?;
-            let own = copied.join(name);
-            println!("cargo xtask lab {name} --exercise {}", exercise.name);
-            let started = exercise.apply(&own).and_then(|()| exercise.check_start(|| cargo(&own)));
-            failures.extend(started.with_context(|| name).err());
-        }
-    }
+    // All programs at once: a test that fails mostly waits for something that doesn't come.
+    let outcomes = thread::scope(|scope| {
+        let place = &place;
+        let running = FIVE.map(|name| scope.spawn(move || check_exercises_of(name, &place.0.join(name))));
+        running.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("the check itself has failed"))))
+    });
+    let failures: Vec<anyhow::Error> = outcomes.into_iter().filter_map(Result::err).collect();
     all_well(&failures)
+}
+
+fn check_exercises_of(name: &str, copied: &Path) -> Result<()> {
+    copy(name, copied)?;
+    let own = copied.join(name);
+    for exercise in exercise::all(name)? {
+        // Each begins with the crate as it is; what it needs beside it needn't be built again.
+        fs::remove_dir_all(&own).with_context(|| format!("cannot remove {}", own.display()))?;
+        copy_directory(&crate::root().join("crates").join(name), &own)?;
+        exercise.apply(&own).and_then(|()| exercise.check_start(|| cargo(&own))).with_context(|| name.to_owned())?;
+        println!("cargo xtask lab {name} --exercise {}", exercise.name);
+    }
+    Ok(())
 }
 
 fn all_well(failures: &[anyhow::Error]) -> Result<()> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
 use common::address::{self, Address};
-use common::berkeley::{OwnedFd, SocketType, connect, socket};
+use common::berkeley::{OwnedFd, SocketType, close, connect, socket};
 use common::wait::{Interest, Wake, wait};
 use common::{Errno, exit, sockopt};
 
@@ -35,26 +35,36 @@ pub fn to_any_timed(host: &str, port: u16, timeout: Duration) -> Result<(OwnedFd
 ///
 /// Errors: as connect(2).
 pub fn to(address: &Address, timeout: Duration) -> Result<OwnedFd, Errno> {
-    let deadline = Instant::now() + timeout;
     let connection = socket(address.family(), SocketType::STREAM)?;
+    match connect_within(timeout, &connection, address) {
+        Ok(()) => Ok(connection),
+        Err(errno) => {
+            close(connection);
+            Err(errno)
+        }
+    }
+}
+
+/// `connect`, in the time that there is for it.
+fn connect_within(timeout: Duration, connection: &OwnedFd, address: &Address) -> Result<(), Errno> {
+    let deadline = Instant::now() + timeout;
     if cfg!(target_os = "linux") {
         // Here connect() can wait by itself, as in the lecture: a send timeout bounds it. See socket(7).
-        sockopt::set_send_timeout(&connection, timeout)?;
+        sockopt::set_send_timeout(connection, timeout)?;
     } else {
-        sockopt::set_nonblocking(&connection)?;
+        sockopt::set_nonblocking(connection)?;
     }
-    match connect(&connection, address) {
+    match connect(connection, address) {
         Ok(()) => {}
         Err(Errno::INPROGRESS | Errno::WOULDBLOCK) => {
-            let Wake::Ready(_) = wait(&connection, Interest::OUT, None, Some(deadline))? else {
+            let Wake::Ready(_) = wait(connection, Interest::OUT, None, Some(deadline))? else {
                 return Err(Errno::TIMEDOUT);
             };
-            sockopt::take_error(&connection)?;
+            sockopt::take_error(connection)?;
         }
         Err(errno) => return Err(errno),
     }
-    sockopt::set_nonblocking(&connection)?;
-    Ok(connection)
+    sockopt::set_nonblocking(connection)
 }
 
 /// `cannot connect to localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000: connection refused`; for a host that

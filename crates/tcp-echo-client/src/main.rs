@@ -97,13 +97,13 @@ fn run(options: Options) -> Result<()> {
     let (connection, peer) = connect::to_any(&options.server.host, options.server.port, options.timeout)?;
     let exchange = Exchange { peer, prefix: options.prefix, timeout: options.timeout };
     let connection = Arc::new(connection);
-    if options.message == ["-"] {
-        stream::converse(&connection, exchange)?;
+    let outcome = if options.message == ["-"] {
+        stream::converse(&connection, exchange)
     } else {
-        message::converse(&connection, &cli::message(&options.message), &exchange)?;
-    }
+        message::converse(&connection, &cli::message(&options.message), &exchange)
+    };
     if let Some(connection) = Arc::into_inner(connection) {
         close(connection);
     }
-    Ok(())
+    outcome
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use common::address::Address;
-use common::berkeley::{SocketType, close, connect, recv, send, socket};
+use common::berkeley::{OwnedFd, SocketType, close, connect, recv, send, socket};
 use common::wait::{Interest, Wake, wait};
 use common::{address, cli, exit};
 
@@ -56,31 +56,42 @@ fn run(options: Options) -> Result<()> {
     for server in address::resolve(&host, port)? {
         match get(&server, request.as_bytes()) {
             Ok(reply) => return show(&page(&reply)?),
-            Err(error) => failures.push(exit::describe(&error)),
+            Err(error) => failures.push(error),
         }
     }
-    bail!("{}", failures.join("; "))
+    match failures.pop() {
+        Some(only) if failures.is_empty() => Err(only),
+        last => {
+            let all: Vec<String> = failures.iter().chain(&last).map(exit::describe).collect();
+            bail!("{}", all.join("; "))
+        }
+    }
 }
 
 /// The lecture's client: asks one server for one page, and returns all that it says.
 fn get(server: &Address, request: &[u8]) -> Result<Vec<u8>> {
     let connection = socket(server.family(), SocketType::STREAM).context("cannot make a socket")?;
-    connect(&connection, server).with_context(|| format!("cannot connect to {server}"))?;
+    let reply = ask(&connection, server, request);
+    close(connection);
+    reply
+}
+
+fn ask(connection: &OwnedFd, server: &Address, request: &[u8]) -> Result<Vec<u8>> {
+    connect(connection, server).with_context(|| format!("cannot connect to {server}"))?;
     // So few bytes always go out in one piece, on a connection that has sent nothing yet.
-    let sent = send(&connection, request).context("cannot send the request")?;
+    let sent = send(connection, request).context("cannot send the request")?;
     ensure!(sent == request.len(), "cannot send the request: only {sent} bytes of it were taken");
     let (mut reply, mut data) = (Vec::new(), [0; 32 * 1024]);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let wake = wait(&connection, Interest::IN, None, Some(deadline))?;
+        let wake = wait(connection, Interest::IN, None, Some(deadline))?;
         ensure!(wake != Wake::TimedOut, "cannot wait any longer for the reply of {server}");
-        match recv(&connection, &mut data).context("cannot receive the reply")? {
+        match recv(connection, &mut data).context("cannot receive the reply")? {
             0 => break,
             length => reply.extend_from_slice(&data[..length]),
         }
         ensure!(reply.len() <= REPLY_BYTES, "cannot take the reply of {server}: it is too long");
     }
-    close(connection);
     Ok(reply)
 }
 

@@ -83,7 +83,9 @@ impl Server {
                         return Err(errno).with_context(|| self.unreachable());
                     }
                     self.failures += &format!("{}: {}; ", self.peer, exit::plain(errno));
-                    (self.socket, self.peer) = next_address(&self.name, &mut self.others, &mut self.failures)?;
+                    let (socket, peer) = next_address(&self.name, &mut self.others, &mut self.failures)?;
+                    berkeley::close(std::mem::replace(&mut self.socket, socket));
+                    self.peer = peer;
                 }
             }
         };

@@ -69,14 +69,14 @@ fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let patience = Patience { retries: options.retries, first_wait: options.timeout, verbose: options.verbose };
     let mut server = Server::find(&options.server.host, options.server.port, options.prefix, patience)?;
-    if options.message == ["-"] {
-        lines::converse(&mut server)?;
+    let outcome = if options.message == ["-"] {
+        lines::converse(&mut server)
     } else {
         let message = cli::message(&options.message);
-        server.ask(&message, |reply| print(reply).map(|_| ()))?;
-    }
+        server.ask(&message, |reply| print(reply).map(|_| ()))
+    };
     server.close();
-    Ok(())
+    outcome
 }
 
 /// Prints a reply, and a newline if it ends in none. False: nobody reads stdout any more, which is the end, but no error.

@@ -52,7 +52,7 @@ struct Options {
     #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
     prefix: Prefix,
 
-    /// Answer clients whose port is this server's own: they may be another such server
+    /// Answer clients whose port is this server's own: they may be another such server, or this one by another address
     #[arg(long)]
     allow_same_port: bool,
 

@@ -2,7 +2,7 @@
 //!
 //! One forged datagram, in the name of one server to another, is enough to start it. What gives it away is that the source
 //! brings the same datagram again and again; or one that grows, because it comes back behind our prefix, behind the other
-//! server's, or both. An honest client sends something new each time, or waits a little before it sends the same. So a
+//! server's, or both; in capital letters perhaps, as some servers answer. An honest client sends something new each time, or waits a little before it sends the same. So a
 //! number of repeats is borne with, and forgotten at the pace of a patient person; from then on what comes back is not
 //! answered, and the loop is at its end.
 
@@ -10,6 +10,7 @@ use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use common::prefix::Prefix;
 use foldhash::quality::RandomState;
 use memchr::memmem::Finder;
 
@@ -25,8 +26,10 @@ const WAYS: usize = 4;
 const SETS: usize = 256;
 /// Fewer bytes may be the same by chance.
 const TELLING_BYTES: usize = 8;
-/// Our prefix may stand by chance in what the other server puts before it; so many times it is looked at.
+/// Our prefix may stand by chance in what the other server puts before it; so many times it is looked at, and no further into
+/// a datagram than this.
 const PREFIXES_LOOKED_AT: usize = 8;
+const HEAD_BYTES: usize = 2 * Prefix::MOST_BYTES;
 
 /// Who sent what lately.
 pub struct Repeats {
@@ -60,7 +63,7 @@ impl Repeats {
     /// Nothing heard yet; each reply will begin with `prefix`.
     pub fn new(prefix: &[u8], now: Instant) -> Repeats {
         let nobody = Source { peer: None, heard: now, repeats: 0.0, datagrams: [None; REMEMBERED], next: 0 };
-        let prefix = Finder::new(prefix).into_owned();
+        let prefix = Finder::new(&prefix.to_ascii_lowercase()).into_owned();
         Repeats { prefix, hasher: RandomState::default(), sets: vec![[nobody; WAYS]; SETS] }
     }
 
@@ -73,7 +76,15 @@ impl Repeats {
         source.repeats = (source.repeats - forgotten).max(0.0);
         source.heard = now;
         let known = source.datagrams.contains(&Some(datagram));
-        if known || source.datagrams.iter().flatten().any(|old| old.grew_into(data, &self.prefix, &self.hasher)) {
+        let mut room = [0; HEAD_BYTES];
+        let head = &mut room[..data.len().min(HEAD_BYTES)];
+        head.copy_from_slice(&data[..head.len()]);
+        head.make_ascii_lowercase();
+        let grew = |old: &Fingerprint| match self.prefix.needle() {
+            [] => old.is_end_of(data, &self.hasher),
+            _ => old.is_behind_a_prefix(head, &self.prefix),
+        };
+        if known || source.datagrams.iter().flatten().any(grew) {
             if source.repeats >= MOST_REPEATS {
                 return false;
             }
@@ -106,32 +117,33 @@ impl Fingerprint {
         Fingerprint { length: data.len(), first: word(data), last: word(tail), hash: hasher.hash_one(data) }
     }
 
-    /// Whether `data` is this datagram with something before it: our prefix, perhaps behind something else, and perhaps cut
-    /// short; or, when we have no prefix, just something else.
-    fn grew_into(&self, data: &[u8], prefix: &Finder, hasher: &RandomState) -> bool {
-        if self.length < TELLING_BYTES && !prefix.needle().is_empty() {
-            // Too short to be told by its beginning alone, so it has to be our whole reply, or the end of the datagram.
-            return data
-                .strip_suffix(&self.first.to_be_bytes()[TELLING_BYTES - self.length..])
-                .is_some_and(|before| before.ends_with(prefix.needle()));
-        }
-        if prefix.needle().is_empty() {
-            let Some(more) = data.len().checked_sub(self.length) else { return false };
-            let end = &data[more..];
-            // The hash reads all of it, so it comes last.
-            return self.length >= TELLING_BYTES && word(end) == self.first && Fingerprint::new(end, hasher) == *self;
+    /// Whether `data` is this datagram with something before it.
+    fn is_end_of(&self, data: &[u8], hasher: &RandomState) -> bool {
+        let Some(more) = data.len().checked_sub(self.length) else { return false };
+        let end = &data[more..];
+        // The hash reads all of it, so it comes last.
+        self.length >= TELLING_BYTES && word(end) == self.first && Fingerprint::new(end, hasher) == *self
+    }
+
+    /// Whether this datagram begins behind a prefix of ours in `head`, the beginning of another in small letters. What comes
+    /// before, and how much of it was cut off, doesn't matter.
+    fn is_behind_a_prefix(&self, head: &[u8], prefix: &Finder) -> bool {
+        if self.length < TELLING_BYTES {
+            // Too short to be told by its beginning alone, so it has to be the end as well.
+            let whole = &self.first.to_be_bytes()[TELLING_BYTES - self.length..];
+            return head.strip_suffix(whole).is_some_and(|before| before.ends_with(prefix.needle()));
         }
         let begins = |start: usize| {
-            let behind = &data[start + prefix.needle().len()..];
+            let behind = &head[start + prefix.needle().len()..];
             behind.len() >= TELLING_BYTES && word(behind) == self.first
         };
-        prefix.find_iter(data).take(PREFIXES_LOOKED_AT).any(begins)
+        prefix.find_iter(head).take(PREFIXES_LOOKED_AT).any(begins)
     }
 }
 
-/// The first eight bytes as a number, or what there is of them.
+/// The first eight bytes as a number, or what there is of them; letters are the same whether capital or small.
 fn word(data: &[u8]) -> u64 {
-    data.iter().take(TELLING_BYTES).fold(0, |word, byte| word << 8 | u64::from(*byte))
+    data.iter().take(TELLING_BYTES).fold(0, |word, byte| word << 8 | u64::from(byte.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -144,6 +156,7 @@ mod tests {
     struct Other {
         prefix: &'static str,
         most_bytes: usize,
+        shouts: bool,
     }
 
     /// How many datagrams our server answers when each of `forged` is sent to it once in the name of the other server, the
@@ -161,6 +174,9 @@ mod tests {
                 answers += 1;
                 let mut back = [other.prefix.as_bytes(), &reply].concat();
                 back.truncate(other.most_bytes);
+                if other.shouts {
+                    back.make_ascii_uppercase();
+                }
                 flying.push_back(back);
             }
         }
@@ -173,9 +189,11 @@ mod tests {
         for ours in ["echo -> ", "", "e"] {
             for theirs in ["", "echo -> ", "other: "] {
                 for most_bytes in [65_535, 1024, 10] {
-                    let other = Other { prefix: theirs, most_bytes };
-                    let answers = answers(ours, &other, &forged, Duration::from_micros(10));
-                    assert!(answers < 500, "{answers} answers with {ours:?}, {theirs:?}, {most_bytes}");
+                    for shouts in [false, true] {
+                        let other = Other { prefix: theirs, most_bytes, shouts };
+                        let answers = answers(ours, &other, &forged, Duration::from_micros(10));
+                        assert!(answers < 500, "{answers} answers with {ours:?}, {theirs:?}, {most_bytes}, {shouts}");
+                    }
                 }
             }
         }
@@ -183,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_slow_loop_ends_too() {
-        let other = Other { prefix: "", most_bytes: 65_535 };
+        let other = Other { prefix: "", most_bytes: 65_535, shouts: false };
         assert!(answers("", &other, &[b"x"], Duration::from_millis(200)) < 200);
     }
 

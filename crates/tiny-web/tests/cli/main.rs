@@ -1,5 +1,7 @@
 //! The server as its users meet it: started as a program, asked over TCP.
 
+#![forbid(unsafe_code)]
+
 mod folder;
 mod harness;
 mod http;

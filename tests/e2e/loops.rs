@@ -1,0 +1,243 @@
+//! What could make an echo server talk for ever, or to somebody who never asked: forged senders, other servers that answer
+//! everything, and floods. Each test has a network of its own.
+
+mod load;
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use crate::harness::{Server, command, noise, program};
+use crate::namespace::{counter, forge, inside, packets_on_loopback};
+use crate::udp::peer::{Peer, ask, client, client_at};
+
+/// What is forged in each test: two short ones, an empty one, a large one, and one that looks like a reply.
+const FORGED: usize = 5;
+/// So many datagrams may be under way because of them, and then it has to be over.
+const MOST_DATAGRAMS: u64 = 1000;
+
+/// 127.0.0.`last`.
+fn local(last: u8, port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), port)
+}
+
+/// Our server on a certain port, of every interface if `host` is empty.
+fn server(host: &str, port: u16, options: &[&str]) -> Server {
+    let mut command = command(program("udp-echo-server"));
+    command.args(["--host", host, "--port", &port.to_string()]).args(options);
+    Server::ready("udp-echo-server", command)
+}
+
+/// Stops it, and returns its account and the lines before it.
+fn account(server: Server) -> (String, Vec<String>) {
+    let stderr = server.stops_well();
+    let mut lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
+    let account = lines.pop().unwrap_or_default();
+    (account.trim_start_matches("udp-echo-server: ").to_owned(), lines)
+}
+
+/// A number of an account.
+fn number(account: &str, what: &str) -> usize {
+    let part = account.split(", ").find_map(|part| part.strip_prefix(what)?.strip_prefix(' '));
+    part.map_or(0, |number| number.parse().unwrap())
+}
+
+/// Sends to `to` what is to go round for ever, in the name of `from`.
+fn forge_five(from: SocketAddrV4, to: SocketAddrV4) {
+    let large = noise(1400);
+    let forged: [&[u8]; FORGED] = [b"", b"x", b"Hello world", &large, b"echo -> echo -> "];
+    for data in forged {
+        forge(from, to, data);
+    }
+}
+
+/// Waits until nothing goes round between these servers any more, and returns how many datagrams it took. Panics if they
+/// don't come to an end.
+///
+/// No time tells that. But who answers a question has dealt with all that came before it: if each server is asked in turn
+/// and nothing was sent but questions and answers, then nothing is under way.
+fn over_after(servers: &[SocketAddr]) -> u64 {
+    let client = client();
+    let asked_each_time = 2 * servers.len() as u64;
+    let mut before = packets_on_loopback();
+    for round in 1..MOST_DATAGRAMS {
+        for server in servers {
+            ask(&client, *server, format!("question {round}").as_bytes());
+        }
+        let now = packets_on_loopback();
+        if now - before == asked_each_time && now == counter("Udp", "InDatagrams") {
+            return now - round * asked_each_time;
+        }
+        before = now;
+    }
+    panic!("still going on after {before} datagrams");
+}
+
+/// A datagram that is forged in the name of `from` is not answered, and counted as `what`; the next client is served.
+fn is_not_answered(host: &str, from: SocketAddrV4, to: SocketAddrV4, what: &str) {
+    let server = server(host, to.port(), &[]);
+    for _ in 0..3 {
+        forge(from, to, b"x");
+    }
+    assert_eq!(over_after(&[to.into()]), 3);
+    let (account, said) = account(server);
+    assert_eq!(number(&account, "received") - number(&account, "answered"), 3, "{account}");
+    assert_eq!(number(&account, what), 3, "{account}");
+    assert!(said.len() == 1 && said[0].contains(&format!(" does not answer {from}: ")), "{said:?}");
+}
+
+#[test]
+fn port_0_is_not_answered() {
+    inside(|| is_not_answered("127.0.0.1", local(1, 0), local(1, 2000), "from port 0"));
+}
+
+#[test]
+fn port_0_is_not_answered_on_every_interface() {
+    inside(|| is_not_answered("", local(1, 0), local(1, 2000), "from port 0"));
+}
+
+#[test]
+fn the_server_itself_is_not_answered() {
+    inside(|| is_not_answered("127.0.0.1", local(1, 2000), local(1, 2000), "from ourselves"));
+}
+
+#[test]
+fn the_server_itself_is_not_answered_on_any_address() {
+    inside(|| is_not_answered("", local(3, 2000), local(3, 2000), "from ourselves"));
+}
+
+#[test]
+fn the_server_itself_by_another_address_is_not_answered() {
+    inside(|| is_not_answered("", local(2, 2000), local(1, 2000), "from our own port"));
+}
+
+#[test]
+fn our_own_port_is_answered_on_request() {
+    inside(|| {
+        let to = local(1, 2000).into();
+        for allowed in [false, true] {
+            let server = server("127.0.0.1", 2000, if allowed { &["--allow-same-port"] } else { &[] });
+            let neighbour = client_at(local(2, 2000));
+            neighbour.send_to(b"from 2000", to).unwrap();
+            ask(&client(), to, b"and then?");
+            let (account, said) = account(server);
+            assert_eq!(
+                account,
+                if allowed { "received 2, answered 2" } else { "received 2, answered 1, from our own port 1" }
+            );
+            assert!(allowed || said[0].contains("--allow-same-port"), "{said:?}");
+        }
+    });
+}
+
+#[test]
+fn low_ports_are_answered_on_request() {
+    inside(|| {
+        let to = local(1, 2000).into();
+        for allowed in [false, true] {
+            let server = server("", 2000, if allowed { &["--allow-low-ports"] } else { &[] });
+            for port in [7, 53, 1023, 1024] {
+                client_at(local(1, port)).send_to(b"from a server?", to).unwrap();
+            }
+            ask(&client(), to, b"and then?");
+            let (account, said) = account(server);
+            assert_eq!(
+                account,
+                if allowed { "received 5, answered 5" } else { "received 5, answered 2, from a low port 3" }
+            );
+            assert!(allowed || said[0].contains("--allow-low-ports"), "{said:?}");
+        }
+    });
+}
+
+#[test]
+fn a_broadcast_is_not_answered() {
+    inside(|| {
+        let server = server("", 2000, &[]);
+        let client = client();
+        client.set_broadcast(true).unwrap();
+        client.send_to(b"anybody?", "127.255.255.255:2000").unwrap();
+        ask(&client, local(1, 2000).into(), b"you there?");
+        assert_eq!(account(server).0, "received 2, answered 1, to many 1");
+    });
+}
+
+/// Two of our servers, which somebody has talked into talking to each other.
+fn two_of_ours(hosts: [&str; 2], ports: [u16; 2], prefixes: [&str; 2], options: &[&str]) {
+    let (first, second) = (local(1, ports[0]), local(if ports[0] == ports[1] { 2 } else { 1 }, ports[1]));
+    let before = packets_on_loopback();
+    let servers = [0, 1].map(|i| server(hosts[i], ports[i], &[&["--prefix", prefixes[i]], options].concat()));
+    forge_five(second, first);
+    let datagrams = over_after(&[first.into(), second.into()]) - before;
+    let accounts = servers.map(|server| account(server).0);
+    let what = format!("{hosts:?}, {prefixes:?}: {datagrams} datagrams, {accounts:?}");
+    assert!(datagrams <= MOST_DATAGRAMS, "{what}");
+    // It was a loop, and it was recognised.
+    assert!(datagrams > 20 && accounts.iter().any(|account| number(account, "in a loop") > 0), "{what}");
+}
+
+#[test]
+fn two_of_our_servers_come_to_an_end() {
+    inside(|| {
+        let here = ["127.0.0.1"; 2];
+        for hosts in [here, [""; 2], ["127.0.0.1", ""]] {
+            for prefixes in [["echo -> "; 2], [""; 2], ["", "echo -> "], ["echo -> ", ""], ["a ", "b "], ["a", "a"]] {
+                two_of_ours(hosts, [2001, 2002], prefixes, &[]);
+            }
+        }
+    });
+}
+
+#[test]
+fn two_of_our_servers_on_the_same_port_come_to_an_end() {
+    inside(|| two_of_ours(["127.0.0.1", "127.0.0.2"], [2000, 2000], ["echo -> "; 2], &["--allow-same-port"]));
+}
+
+#[test]
+fn a_server_that_is_allowed_to_answer_itself_by_another_address_comes_to_an_end() {
+    inside(|| {
+        let server = server("", 2000, &["--allow-same-port"]);
+        forge_five(local(2, 2000), local(1, 2000));
+        let datagrams = over_after(&[local(1, 2000).into()]);
+        let account = account(server).0;
+        assert!(datagrams <= MOST_DATAGRAMS && number(&account, "in a loop") > 0, "{datagrams}: {account}");
+    });
+}
+
+#[test]
+fn a_plain_echo_server_comes_to_an_end_whatever_it_cuts_off() {
+    inside(|| {
+        for prefix in ["echo -> ", "", "e"] {
+            for most_bytes in [1024, 65_535, 10] {
+                with_somebody_elses(prefix, most_bytes, |_, data| vec![data.to_vec()]);
+                with_somebody_elses(prefix, most_bytes, |_, data| vec![data.to_ascii_uppercase()]);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_server_that_always_says_the_same_comes_to_an_end() {
+    inside(|| {
+        for (prefix, said) in
+            [("echo -> ", "what?"), ("", "what?"), ("echo -> ", ""), ("", "The quick brown fox jumps.")]
+        {
+            with_somebody_elses(prefix, 1024, |_, _| vec![said.into()]);
+        }
+    });
+}
+
+/// Our server and another one, which somebody has talked into talking to each other.
+fn with_somebody_elses(
+    prefix: &str,
+    most_bytes: usize,
+    answer: impl FnMut(usize, &[u8]) -> Vec<Vec<u8>> + Send + 'static,
+) {
+    let before = packets_on_loopback();
+    let ours = server("127.0.0.1", 2001, &["--prefix", prefix]);
+    let theirs = Peer::bound_to(local(1, 2002).into(), most_bytes, answer);
+    forge_five(local(1, 2002), local(1, 2001));
+    let datagrams = over_after(&[ours.address, theirs.address]) - before;
+    let account = account(ours).0;
+    let what = format!("{prefix:?}, {most_bytes}: {datagrams} datagrams, {account}");
+    assert!(datagrams <= MOST_DATAGRAMS && number(&account, "in a loop") > 0, "{what}");
+    drop(theirs);
+}
