@@ -110,8 +110,8 @@ pub struct Case<'a> {
 /// What the ratios of a table are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ratio {
-    /// The first line's figure by each other one's.
-    FirstByOther,
+    /// Ours, the first line's figure, by each other one's.
+    OursByOther,
     /// Each other line's figure by the first one's.
     OtherByFirst,
 }
@@ -128,7 +128,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     bench.introduce();
     let subjects: Vec<Subject> = std::iter::once(ours).chain(others).collect();
     for subject in &subjects {
-        println!("  {:<10}  {}", subject.name, subject.shown());
+        println!("  {:<12}  {}", subject.name, subject.shown());
     }
     missing.iter().for_each(|line| println!("  {line}"));
     println!("us: microseconds of the server's processor time, the kernel's on its behalf included");
@@ -221,13 +221,13 @@ impl Bench {
                 row.rates.extend(sample.rate);
                 match ratio {
                     _ if at == 0 => first = sample.figure,
-                    Ratio::FirstByOther => row.ratios.push(first / sample.figure),
+                    Ratio::OursByOther => row.ratios.push(first / sample.figure),
                     Ratio::OtherByFirst => row.ratios.push(sample.figure / first),
                 }
             }
         }
         progress("");
-        let head = if ratio == Ratio::FirstByOther { "first / it" } else { "it / first" };
+        let head = if ratio == Ratio::OursByOther { "ours / it" } else { "it / first" };
         Ok(Table { title: title.to_owned(), unit, ratio: head, rows })
     }
 }

@@ -1,7 +1,7 @@
 //! A yardstick, not a server: the least that one thread and epoll(7) can do to send back what comes.
 //!
 //! What it leaves out is all that makes a server: no prefix, no limit on anything, no timeout, no counters, no trace, no
-//! orderly stop; an error ends it, and so does a client that doesn't read its reply. So what `tcp-echo-server` costs
+//! orderly stop; an error ends it, and what a client doesn't read in time is lost. So what `tcp-echo-server` costs
 //! beyond this is the price of those. `cargo xtask bench tcp` measures both; `cargo run --release --example bare_epoll 2000`
 //! runs it by itself. Its partner is `tcp-echo-client --prefix ''`.
 

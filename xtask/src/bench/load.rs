@@ -42,7 +42,8 @@ pub fn load(
     client.args(["--timeout", &format!("{}s", PATIENCE.as_secs())]);
     let output = client.stdin(Stdio::null()).output().context("cannot start tcp-echo-client")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the load fails: {}", said.lines().next().unwrap_or("it does not say why"));
+    let why = said.lines().next().unwrap_or("it does not say why").trim_start_matches("tcp-echo-client: ");
+    ensure!(output.status.success(), "{why}");
     done(&output.stdout).context("cannot understand what the load printed")
 }
 
@@ -119,22 +120,18 @@ impl Clients {
     }
 }
 
-/// Connects, sends so many bytes, gets them back and closes, again and again. Returns how often.
+/// So many clients connect, then each sends so many bytes and gets them back, and then they close, again and again. Returns
+/// how many clients there were.
 ///
 /// Errors: a connection fails; a reply is lost, late or wrong.
-pub fn come_and_go(port: u16, bytes: usize, for_time: Duration) -> Result<u64> {
+pub fn come_and_go(port: u16, at_once: usize, bytes: usize, for_time: Duration) -> Result<u64> {
     let deadline = Instant::now() + for_time;
-    let mut turn = 0;
-    let mut reply = vec![0; bytes];
+    let mut gone = 0;
     while Instant::now() < deadline {
-        let mut stream = connect(port, PATIENCE)?;
-        let message = message(bytes, turn);
-        stream.write_all(&message).context("cannot send")?;
-        stream.read_exact(&mut reply).context("cannot receive the reply")?;
-        ensure!(reply == message, "a reply is wrong");
-        turn += 1;
+        Clients::connect(port, at_once)?.greet(bytes)?;
+        gone += at_once as u64;
     }
-    Ok(turn)
+    Ok(gone)
 }
 
 /// Sends so many bytes on one connection while it receives them back, to the last one.
@@ -217,7 +214,7 @@ mod tests {
         let port = server(6, |_| {});
         Clients::connect(port, 3).unwrap().greet(64).unwrap();
         assert_eq!(Clients::connect_while_answered(port, 1, PATIENCE).count(), 1);
-        assert!(come_and_go(port, 64, Duration::from_nanos(1)).unwrap() <= 1);
+        assert!(come_and_go(port, 1, 64, Duration::from_nanos(1)).unwrap() <= 1);
         bulk(port, 3_000_000).unwrap();
     }
 

@@ -111,7 +111,8 @@ pub fn settle(server: u32, processes_at_most: usize) -> Result<u64> {
         thread::sleep(REST);
         let now = cpu_ns(server)?;
         // A runtime of its own may wake up now and then: a thousandth of the time is rest.
-        if now - before < REST.as_nanos() as u64 / 1000 && processes(server) <= processes_at_most {
+        // Nor does the account only grow: of a child that has ended, the parent is told in whole ticks.
+        if now.abs_diff(before) < REST.as_nanos() as u64 / 1000 && processes(server) <= processes_at_most {
             return Ok(now);
         }
         if Instant::now() >= deadline {

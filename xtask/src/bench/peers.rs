@@ -82,11 +82,13 @@ impl Subject {
         if self.forks { 1 } else { usize::MAX }
     }
 
-    /// The command as one types it, without the directories of programs and with PORT for the port.
+    /// The command as one types it, without the directories of what was built or written here, and with PORT for the port.
     pub fn shown(&self) -> String {
-        let words = self.command.iter().map(|word| match Path::new(word).file_name() {
-            Some(name) if word.starts_with('/') => name.to_string_lossy().into_owned(),
+        let words = self.command.iter().enumerate().map(|(at, word)| match Path::new(word).file_name() {
             _ if word.is_empty() => "''".to_owned(),
+            Some(name) if at == 0 || Path::new(word).starts_with(&self.directory) => {
+                name.to_string_lossy().into_owned()
+            }
             _ => word.replace(PORT, "PORT"),
         });
         words.collect::<Vec<_>>().join(" ")
@@ -248,9 +250,10 @@ mod tests {
 
     #[test]
     fn a_command_is_shown_as_one_types_it() {
-        let workshop = Workshop(PathBuf::from("nowhere"));
-        let subject = Subject::new(OURS, &["/a/b/server", "--port", PORT, "--prefix", ""], &workshop);
-        assert_eq!(subject.shown(), "server --port PORT --prefix ''");
+        let workshop = Workshop(PathBuf::from("/nowhere"));
+        let command = ["/a/b/server", "--port", PORT, "--prefix", "", "/dev/null", "/nowhere/settings"];
+        let shown = "server --port PORT --prefix '' /dev/null settings";
+        assert_eq!(Subject::new(OURS, &command, &workshop).shown(), shown);
     }
 
     #[test]
