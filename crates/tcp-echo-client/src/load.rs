@@ -79,6 +79,7 @@ pub fn run(options: Options) -> Result<()> {
 /// The event loop needs what only Unix has.
 #[cfg(windows)]
 pub fn run(options: Options) -> Result<()> {
-    let _ = (NAME, options.connections, options.rate, options.pipeline, options.duration(), options.warmup);
+    options.measure.trace.turn_on(NAME)?;
+    let _ = (options.connections, options.rate, options.pipeline, options.duration(), options.warmup);
     anyhow::bail!("cannot load: not on Windows yet")
 }

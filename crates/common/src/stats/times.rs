@@ -198,8 +198,9 @@ mod tests {
             }
             prop_assert!(summary.min_ns <= summary.p50_ns && summary.p99_9_ns <= summary.max_ns);
             prop_assert_eq!(summary.histogram.iter().map(|bar| bar.count).sum::<u64>(), summary.count);
-            let within = |bar: &Bar, ns: u64| bar.from_ns <= ns && ns < bar.below_ns;
-            prop_assert!(within(&summary.histogram[0], values[0]));
+            // To a thousandth, too: what is hardly more than a bar's end may be counted below it.
+            let first = &summary.histogram[0];
+            prop_assert!(first.from_ns <= values[0] && values[0] - values[0] / 1000 <= first.below_ns);
         }
     }
 }

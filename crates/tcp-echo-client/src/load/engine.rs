@@ -118,6 +118,10 @@ impl<'a> Engine<'a> {
                 next_tick_ns = now_ns + ns(TICK);
                 self.tick(now_ns);
             }
+            self.send_what_is_due(now_ns);
+            if self.plan.is_past(now_ns) {
+                self.plan.close();
+            }
             if self.plan.is_over(now_ns) {
                 let over_ns = *over_ns.get_or_insert(now_ns);
                 let patience_ns = if self.stop.is_asked() { ns(GRACE).min(self.timeout_ns) } else { u64::MAX };
@@ -125,7 +129,6 @@ impl<'a> Engine<'a> {
                     break;
                 }
             }
-            self.send_what_is_due(now_ns);
             self.wait(next_tick_ns)?;
             let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
             for event in &events {
@@ -174,7 +177,7 @@ impl<'a> Engine<'a> {
     fn send_what_is_due(&mut self, now_ns: u64) {
         loop {
             let backlog = self.plan.backlog(now_ns);
-            if backlog == 0 || self.plan.is_over(now_ns) {
+            if backlog == 0 {
                 return;
             }
             let share = backlog.div_ceil(self.free.len().max(1) as u64);

@@ -38,10 +38,12 @@ impl Progress {
         let rate = (plan.arrivals() - self.arrivals) as f64 * 1e9 / since_ns as f64;
         (self.began_ns, self.arrivals) = (now_ns, plan.arrivals());
         let (position, length) = plan.progress(now_ns);
-        self.bar.set_length(length);
-        self.bar.set_position(position);
         let backlog = plan.backlog(now_ns);
         let behind = if backlog > 0 { format!(", {backlog} waiting") } else { String::new() };
+        self.bar.update(|state| {
+            state.set_len(length);
+            state.set_pos(position);
+        });
         self.bar.set_message(format!("{rate:.0} replies/s{behind}, errors: {errors}"));
     }
 

@@ -133,7 +133,7 @@ impl<'a> Probes<'a> {
             return self.say(&format!("seq={} not sent: cannot connect: {}", request.sequence, exit::plain(errno)));
         }
         let Some(flow) = &mut self.flow else { return Ok(()) };
-        if flow.is_stuck() || flow.outstanding().len() >= MOST_ON_THEIR_WAY {
+        if !flow.has_room(&self.wire) || flow.outstanding().len() >= MOST_ON_THEIR_WAY {
             return Ok(());
         }
         self.tally.account.send();
