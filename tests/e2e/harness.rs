@@ -226,11 +226,11 @@ impl Server {
     }
 }
 
-/// What a server said on stderr, without the account at the end, if that's the last line.
+/// What a TCP server said on stderr, without the account at the end, if that's the last line.
 pub fn without_account(stderr: &str) -> String {
     let before = stderr.trim_end_matches('\n').rfind('\n').map_or("", |end| &stderr[..=end]);
     let last = &stderr[before.len()..];
-    if last.contains(": connections ") || last.contains(": received ") { before.to_owned() } else { stderr.to_owned() }
+    if last.contains(": connections ") { before.to_owned() } else { stderr.to_owned() }
 }
 
 /// A TCP connection whose calls end soon.

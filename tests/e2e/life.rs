@@ -193,8 +193,8 @@ fn a_client_too_many_waits_until_another_has_gone() {
 #[test]
 fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
     for name in ["tcp-echo-server", "tiny-web"] {
-        // The second time six descriptors are taken that the server doesn't know of, so that accept() does fail.
-        for others in ["", "exec 4</dev/null 5</dev/null 6</dev/null 7</dev/null 8</dev/null 9</dev/null;"] {
+        // The second time four descriptors are taken that the server doesn't know of, so that accept() does fail.
+        for others in ["", "exec 4</dev/null 5</dev/null 6</dev/null 7</dev/null;"] {
             let script = format!("{others} ulimit -n 20; exec \"$@\"");
             let arguments = ["--host", "127.0.0.1", "--port", "0", "--backlog", "128"];
             let server = Server::ready(name, shell(&script, name, &arguments));
@@ -215,7 +215,7 @@ fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
             let said = stderr.matches("cannot accept more clients for now: too many open files").count();
             // tiny-web keeps a descriptor for a file with each connection, which the lecture's page doesn't use.
             assert_eq!(said > 0, !others.is_empty() && name == "tcp-echo-server", "{stderr}");
-            assert!(said <= 10, "said once for each shortage: {stderr}");
+            assert!(said <= 2, "said once, and once more on a machine so slow that a minute has passed: {stderr}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! when `accept` fails.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::fd::AsFd;
@@ -102,6 +102,8 @@ pub fn say(text: &str) {
 pub struct AcceptTrouble {
     program: &'static str,
     pause: Duration,
+    /// When it was last said that something has run out.
+    said: Option<Instant>,
 }
 
 impl AcceptTrouble {
@@ -109,13 +111,15 @@ impl AcceptTrouble {
     const SHORTEST: Duration = Duration::from_millis(5);
     /// The longest pause.
     const LONGEST: Duration = Duration::from_secs(1);
+    /// A shortage that comes and goes is said once in so long.
+    const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
     /// No trouble yet.
     pub fn new(program: &'static str) -> AcceptTrouble {
-        AcceptTrouble { program, pause: Duration::ZERO }
+        AcceptTrouble { program, pause: Duration::ZERO, said: None }
     }
 
-    /// `accept` worked: the next shortage is a new one.
+    /// `accept` worked: the next pause is a short one again.
     pub fn over(&mut self) {
         self.pause = Duration::ZERO;
     }
@@ -136,7 +140,8 @@ impl AcceptTrouble {
 
     /// Something needed for one more client has run out: says so once, and how long to wait.
     pub fn shortage(&mut self, cause: impl std::fmt::Display) -> Duration {
-        if self.pause.is_zero() {
+        if self.said.is_none_or(|said| said.elapsed() >= Self::SAID_AGAIN_AFTER) {
+            self.said = Some(Instant::now());
             log::client(self.program, format_args!("cannot accept more clients for now: {cause}"));
         }
         self.pause = (self.pause * 2).clamp(Self::SHORTEST, Self::LONGEST);
