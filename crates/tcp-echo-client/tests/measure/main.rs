@@ -1,4 +1,4 @@
-//! `ping` and `load` against servers of a few lines each, good ones and others.
+//! `ping` and `load` against servers of a few lines each, good ones and others, and the form of all three reports.
 
 mod harness;
 #[cfg(unix)]
@@ -6,3 +6,12 @@ mod load;
 mod ping;
 #[path = "../../../common/tests/schema/mod.rs"]
 mod schema;
+
+#[test]
+fn a_check_reports_in_the_same_form() {
+    let port = harness::echo("echo -> ", 4096);
+    let output = harness::client(&["check", "127.0.0.1", &port, "--only", "small", "--json"]).output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema::faults(&report, &schema::report()), [""; 0], "{report}");
+    assert_eq!((output.status.code(), &report["kind"]), (Some(0), &"check".into()));
+}
