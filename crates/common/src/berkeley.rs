@@ -16,7 +16,6 @@
 pub use rustix::fd::{AsFd, OwnedFd};
 pub use rustix::net::{AddressFamily, Shutdown, SocketType};
 
-use rustix::io;
 use rustix::net::{self, RecvFlags, SendFlags};
 
 use crate::Errno;
@@ -130,7 +129,7 @@ pub fn connect(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
 #[cfg(unix)]
 pub fn read(file: impl AsFd, data: &mut [u8]) -> Result<usize, Errno> {
     let timer = trace::start();
-    let result = io::read(&file, &mut *data);
+    let result = rustix::io::read(&file, &mut *data);
     timer.end(|| Call::on("read", &file).received(data, result));
     result
 }
@@ -142,7 +141,7 @@ pub fn read(file: impl AsFd, data: &mut [u8]) -> Result<usize, Errno> {
 #[cfg(unix)]
 pub fn write(file: impl AsFd, data: &[u8]) -> Result<usize, Errno> {
     let timer = trace::start();
-    let result = io::write(&file, data);
+    let result = rustix::io::write(&file, data);
     timer.end(|| Call::on("write", &file).sent(data, result));
     result
 }

@@ -54,9 +54,16 @@ impl Trace {
     }
 }
 
+/// More than anybody waits, and little enough to be added to any moment.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A duration: `500ms`, `2s`, `1m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "a number and a unit, such as 500ms, 2s or 1m".to_owned())
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration > LONGEST => Err("at most a year".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("a number and a unit, such as 500ms, 2s or 1m".to_owned()),
+    }
 }
 
 /// A duration of more than nothing.
@@ -91,6 +98,7 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
         assert!(duration("5").is_err(), "five what?");
+        assert!(duration("2y").is_err());
         assert_eq!(some_duration("0s"), Err("must be longer than nothing".to_owned()));
         assert_eq!(buffer_size("1024"), Ok(1024));
         assert_eq!(buffer_size("64KiB"), Ok(65_536));

@@ -43,9 +43,7 @@ fn errno_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
 fn hint(error: &Error) -> Option<&'static str> {
     let listening = error.to_string().starts_with("cannot listen on ");
     match error.chain().find_map(errno_of)? {
-        Errno::ADDRINUSE => {
-            Some("another program listens there; stop it, or choose another --port (0: any free one)")
-        }
+        Errno::ADDRINUSE => Some("another program listens there; stop it, or choose another --port (0: any free one)"),
         Errno::ADDRNOTAVAIL if listening => Some("--host takes an address of this machine"),
         Errno::CONNREFUSED => Some("nothing listens there; start the server first, or check the port"),
         Errno::MSGSIZE => Some("a datagram holds at most 65,507 bytes over IPv4, 65,527 over IPv6"),
@@ -75,7 +73,7 @@ mod tests {
     #[test]
     fn an_io_error_is_told_like_a_bare_errno() {
         let error =
-            Error::from(std::io::Error::from_raw_os_error(Errno::NOENT.raw_os_error())).context("cannot open x");
-        assert_eq!(describe(&error), "cannot open x: no such file or directory");
+            Error::from(std::io::Error::from_raw_os_error(Errno::ACCESS.raw_os_error())).context("cannot open x");
+        assert_eq!(describe(&error), "cannot open x: permission denied");
     }
 }

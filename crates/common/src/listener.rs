@@ -62,22 +62,21 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
 
 /// Tries `open` on each address until one works: a machine without IPv6 is served on IPv4.
 ///
-/// Errors: `cannot listen on HOST:PORT: CAUSE`, with the cause of the first address, which is the one that was wanted, and
-/// what was wrong with the others if that was something else.
+/// Errors: `cannot listen on HOST:PORT: CAUSE`, for the address that somebody else has, or else for the first.
 pub fn first_that_opens<T>(addresses: &[Address], open: impl Fn(&Address) -> Result<T, Errno>) -> Result<T> {
-    let mut failures = Vec::new();
+    let mut failure = None;
     for address in addresses {
         match open(address) {
             Ok(opened) => return Ok(opened),
             // Some other program has it: what is left would be half of what was asked for.
-            Err(errno @ (Errno::ADDRINUSE | Errno::ACCESS)) => failures.insert(0, (address, errno)),
-            Err(errno) => failures.push((address, errno)),
-        }
-        if matches!(failures[0].1, Errno::ADDRINUSE | Errno::ACCESS) {
-            break;
+            Err(errno @ (Errno::ADDRINUSE | Errno::ACCESS)) => {
+                failure = Some((address, errno));
+                break;
+            }
+            Err(errno) => failure = failure.or(Some((address, errno))),
         }
     }
-    let (address, errno) = failures[0];
+    let (address, errno) = failure.context("cannot listen: there is no address")?;
     Err(errno).with_context(|| format!("cannot listen on {address}"))
 }
 
@@ -131,9 +130,9 @@ impl AcceptTrouble {
     /// Errors: the listening socket itself is broken.
     pub fn failed(&mut self, errno: Errno) -> Result<Option<Duration>> {
         match errno {
-            Errno::AGAIN | Errno::INTR | Errno::CONNABORTED | Errno::PERM => Ok(None),
+            Errno::AGAIN | Errno::INTR | Errno::CONNABORTED => Ok(None),
             errno if is_of_the_network(errno) => Ok(None),
-            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Ok(Some(self.shortage(exit::plain(errno)))),
+            errno if is_shortage(errno) => Ok(Some(self.shortage(exit::plain(errno)))),
             errno => Err(errno).context("cannot accept clients"),
         }
     }
@@ -149,10 +148,19 @@ impl AcceptTrouble {
     }
 }
 
+/// Descriptors or memory have run out, of the process or of the machine.
+fn is_shortage(errno: Errno) -> bool {
+    #[cfg(unix)]
+    if matches!(errno, Errno::NFILE | Errno::NOMEM) {
+        return true;
+    }
+    matches!(errno, Errno::MFILE | Errno::NOBUFS)
+}
+
 /// Errors of the network that Linux hands on through accept(2), "to be treated like EAGAIN by retrying".
 fn is_of_the_network(errno: Errno) -> bool {
     #[cfg(target_os = "linux")]
-    if matches!(errno, Errno::PROTO | Errno::NONET) {
+    if matches!(errno, Errno::PROTO | Errno::NONET | Errno::PERM) {
         return true;
     }
     matches!(
@@ -169,8 +177,9 @@ fn is_of_the_network(errno: Errno) -> bool {
 /// Room for fewer than this is worth a line, even if nobody has asked for more.
 const USUAL_CONNECTIONS: usize = 1000;
 
-/// The bound on connections: `wanted`, or only as many as the limit on descriptors leaves room for, which is then said. The limit
-/// is first raised as far as this process may. None is wanted: as many as there is room for. A connection takes `each` descriptors, and everything else takes `others`.
+/// The bound on connections: `wanted`, or only as many as the limit on descriptors leaves room for, which is then said. The
+/// limit is first raised as far as this process may. None is wanted: as many as there is room for. A connection takes `each`
+/// descriptors, and everything else takes `others`.
 pub fn most_connections(program: &str, wanted: impl Into<Option<usize>>, each: usize, others: usize) -> usize {
     let wanted = wanted.into();
     let Some(limit) = raise_descriptor_limit() else { return wanted.unwrap_or(usize::MAX) };
@@ -181,13 +190,21 @@ pub fn most_connections(program: &str, wanted: impl Into<Option<usize>>, each: u
     wanted.map_or(fit, |wanted| wanted.min(fit))
 }
 
+#[cfg(unix)]
+const OPEN_MAX: u64 = 10_240;
+
 /// Raises the limit on descriptors as far as this process may, and says where it is then; None: there is none.
 #[cfg(unix)]
 pub fn raise_descriptor_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_ok();
-    if raised { limit.maximum } else { limit.current }
+    let raise_to = |current| setrlimit(Resource::Nofile, Rlimit { current, ..limit }).is_ok();
+    if raise_to(limit.maximum) {
+        return limit.maximum;
+    }
+    // macOS tells of no limit, and has one all the same: OPEN_MAX in setrlimit(2).
+    let most = limit.maximum.map_or(OPEN_MAX, |maximum| maximum.min(OPEN_MAX));
+    if raise_to(Some(most)) { Some(most) } else { limit.current }
 }
 
 /// Windows has no such limit.
@@ -230,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_shortage_makes_it_wait_twice_as_long_each_time() {
-        let (trouble, survived) = trouble_after(&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]);
+        let (trouble, survived) = trouble_after(&[Errno::MFILE, Errno::NOBUFS, Errno::MFILE, Errno::NOBUFS]);
         assert_eq!(survived, [true; 4]);
         assert_eq!(trouble.pause, AcceptTrouble::SHORTEST * 8);
     }

@@ -12,6 +12,7 @@ use nix::sys::socket::{
 };
 use rustix::fd::{AsFd, AsRawFd};
 
+use crate::sockopt::set;
 use crate::trace::{self, Call};
 use crate::{Errno, address};
 
@@ -26,21 +27,17 @@ pub struct Asked {
     interface: u32,
 }
 
-/// Asks the kernel to tell with each datagram where it was sent to. `family` is that of the socket.
+/// Asks the kernel to tell with each datagram where it was sent to. `address` is what the socket is to be bound to.
 ///
 /// Errors: as setsockopt(2).
 pub fn turn_on(socket: impl AsFd, address: &SocketAddr) -> Result<(), Errno> {
-    let option = |name, result: nix::Result<()>| {
-        let timer = trace::start();
-        let result = result.map_err(errno);
-        timer.end(|| Call::on("setsockopt", &socket).argument(name).argument(1).returned_nothing(result));
-        result
-    };
     if address.is_ipv6() {
-        option("IPV6_RECVPKTINFO", setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true))?;
+        set(&socket, "IPV6_RECVPKTINFO", 1, |socket| {
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true).map_err(errno)
+        })?;
     }
     // Of a dual-stack socket too: it tells a broadcast from a datagram for us, which the IPv6 form can't.
-    let v4 = option("IP_PKTINFO", setsockopt(&socket, sockopt::Ipv4PacketInfo, &true));
+    let v4 = set(&socket, "IP_PKTINFO", 1, |socket| setsockopt(socket, sockopt::Ipv4PacketInfo, &true).map_err(errno));
     if address.is_ipv4() { v4 } else { Ok(()) }
 }
 
@@ -116,8 +113,10 @@ fn asked(messages: impl Iterator<Item = ControlMessageOwned>) -> Option<Asked> {
         match message {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
                 let ip = |addr: in_addr| IpAddr::V4(Ipv4Addr::from(u32::from_be(addr.s_addr)));
-                let interface = u32::try_from(info.ipi_ifindex).unwrap_or(0);
-                return Some(Asked { destination: ip(info.ipi_addr), answer_from: ip(info.ipi_spec_dst), interface });
+                let destination = ip(info.ipi_addr);
+                // macOS leaves this empty, and expects the destination back.
+                let own = Some(ip(info.ipi_spec_dst)).filter(|own| !own.is_unspecified());
+                return Some(Asked { destination, answer_from: own.unwrap_or(destination), interface: 0 });
             }
             ControlMessageOwned::Ipv6PacketInfo(info) => {
                 let ip = IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)).to_canonical();

@@ -81,7 +81,8 @@ pub fn set_nonblocking(socket: impl AsFd) -> Result<(), Errno> {
     rustix::io::ioctl_fionbio(socket, true)
 }
 
-fn set<Fd: AsFd>(
+/// One setsockopt(2) and its line.
+pub(crate) fn set<Fd: AsFd>(
     socket: Fd,
     option: &'static str,
     value: impl std::fmt::Display,

@@ -166,7 +166,7 @@ impl Tracer {
         let start_ns = if since_ns == 0 { started_ns } else { since_ns };
         let ends = self.learn(&call);
         if self.text {
-            let line = call.text_line(start_ns - self.started_ns, end_ns - start_ns);
+            let line = call.text_line(start_ns.saturating_sub(self.started_ns), end_ns.saturating_sub(start_ns));
             // A reader of stderr that is gone, or a full disk, is not the program's end.
             let _ = std::io::stderr().write_all(line.as_bytes());
         }

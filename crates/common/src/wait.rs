@@ -74,6 +74,15 @@ fn poll_until(
         if let Some(stop) = stop {
             files.push(PollFd::new(stop.pipe(), PollFlags::IN));
         }
+        #[cfg(windows)]
+        if files.is_empty() {
+            // Winsock doesn't wait for nothing.
+            std::thread::sleep(left.unwrap_or(TICK).min(TICK));
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(Wake::TimedOut);
+            }
+            continue;
+        }
         match poll(&mut files, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
@@ -93,8 +102,8 @@ fn poll_until(
 }
 
 fn timespec(duration: Duration) -> Timespec {
-    // A wait of a year is as good as a longer one, and can't overflow anywhere.
-    Timespec::try_from(duration.min(Duration::from_secs(365 * 24 * 3600))).expect("a year fits in a timespec")
+    // Some systems take no more than 2^31 ms. The loop around it waits again.
+    Timespec::try_from(duration.min(Duration::from_secs(24 * 3600))).expect("a day fits in a timespec")
 }
 
 /// How long a server bears with a client: for ever if it is busy, for a while if it is silent, and only until the end of

@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(tally.to_string(), "received 5, answered 2");
         tally.refused(Refusal::PortZero, &peer);
         tally.not_sent(Errno::MSGSIZE, &peer, 65_515);
-        tally.not_sent(Errno::PERM, &peer, 9);
+        tally.not_sent(Errno::ACCESS, &peer, 9);
         assert_eq!(tally.to_string(), "received 5, answered 2, from port 0 1, too large to answer 1, not sent 1");
     }
 }
