@@ -40,12 +40,6 @@ impl Prefix {
     pub fn answers(&self, reply: &[u8], payload: &[u8]) -> bool {
         reply == payload || reply.strip_prefix(self.as_bytes()) == Some(payload)
     }
-
-    /// The most bytes that an honest reply to `sent` bytes can have: a prefix, ours or a stranger's of moderate length,
-    /// before every single byte.
-    pub fn longest_reply(&self, sent: u64) -> u64 {
-        sent.saturating_mul(1 + self.0.len().max(64) as u64).saturating_add(64 * 1024)
-    }
 }
 
 impl FromStr for Prefix {
@@ -56,8 +50,9 @@ impl FromStr for Prefix {
     }
 }
 
+/// As text, for messages; what isn't printable ASCII is escaped.
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        String::from_utf8_lossy(&self.0).fmt(f)
+        self.0.escape_ascii().fmt(f)
     }
 }

@@ -23,7 +23,7 @@ pub fn converse(connection: &OwnedFd, message: &[u8], exchange: &Exchange) -> Re
     let deadline = Instant::now() + exchange.timeout;
     let mut check = Check::new(&exchange.prefix);
     check.sent(message);
-    let mut output = Output::new(exchange.prefix.longest_reply(message.len() as u64));
+    let mut output = Output::default();
     let mut data = vec![0; BUFFER_BYTES];
     let mut unsent = message;
     let mut said_all = false;

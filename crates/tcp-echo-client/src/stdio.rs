@@ -1,6 +1,6 @@
 //! stdin and stdout as what they are: file descriptors to `read` and `write`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use common::Errno;
 
 /// How a system says that nobody reads stdout any more.
@@ -9,35 +9,24 @@ const READER_GONE: Errno = Errno::PIPE;
 #[cfg(windows)]
 const READER_GONE: Errno = Errno::SHUTDOWN;
 
-/// stdout, with a bound on what a server may have us print.
+/// stdout, and whether the last line that was printed there is ended.
+#[derive(Default)]
 pub struct Output {
-    /// A longer reply is not accepted.
-    pub most_bytes: u64,
-    printed: u64,
-    ends_in_newline: bool,
+    in_a_line: bool,
 }
 
 impl Output {
-    /// A reply of at most so many bytes.
-    pub fn new(most_bytes: u64) -> Output {
-        Output { most_bytes, printed: 0, ends_in_newline: false }
-    }
-
     /// Prints all of `data`. False: nobody reads stdout any more, which is the end, but no error.
     ///
-    /// Errors: stdout can't be written, or the reply is too long to be honest.
+    /// Errors: stdout can't be written.
     pub fn write(&mut self, mut data: &[u8]) -> Result<bool> {
-        self.printed += data.len() as u64;
-        self.ends_in_newline = data.last() == Some(&b'\n');
+        self.in_a_line = data.last().map_or(self.in_a_line, |last| *last != b'\n');
         while !data.is_empty() {
             match write_stdout(data) {
                 Ok(taken) => data = &data[taken..],
                 Err(errno) if errno == READER_GONE => return Ok(false),
                 Err(errno) => return Err(errno).context("cannot write to stdout"),
             }
-        }
-        if self.printed > self.most_bytes {
-            bail!("cannot accept a reply of more than {} bytes", self.most_bytes);
         }
         Ok(true)
     }
@@ -46,8 +35,7 @@ impl Output {
     ///
     /// Errors: as [`Self::write`].
     pub fn end_line(&mut self) -> Result<()> {
-        if self.printed > 0 && !self.ends_in_newline {
-            self.most_bytes += 1;
+        if self.in_a_line {
             self.write(b"\n")?;
         }
         Ok(())

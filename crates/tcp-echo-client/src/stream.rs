@@ -122,7 +122,7 @@ fn send_all_input(connection: &OwnedFd, shared: &Shared, timeout: Duration) -> R
 /// The other direction: `recv` and `write` to stdout, until the server's last byte.
 fn print_reply(connection: &OwnedFd, shared: &Shared, exchange: &Exchange) -> Result<()> {
     let peer = &exchange.peer;
-    let mut output = Output::new(u64::MAX);
+    let mut output = Output::default();
     let mut data = vec![0; BUFFER_BYTES];
     loop {
         let deadline = {
@@ -130,7 +130,6 @@ fn print_reply(connection: &OwnedFd, shared: &Shared, exchange: &Exchange) -> Re
             if let Some(error) = progress.failure.take() {
                 return Err(error);
             }
-            output.most_bytes = exchange.prefix.longest_reply(progress.check.sent_bytes());
             if progress.said_all || progress.check.owed_bytes() > 0 {
                 progress.moved + exchange.timeout
             } else {

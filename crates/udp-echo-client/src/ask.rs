@@ -15,11 +15,10 @@ use common::wait::{Interest, Wake, wait};
 use common::{Errno, exit, log, sockopt};
 
 use crate::NAME;
+use crate::timer::RetransmissionTimer;
 
 /// No datagram is longer.
 const LARGEST_DATAGRAM_BYTES: usize = 65_535;
-/// The longest single wait, whatever the doubling says.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// So many of the last questions are remembered: a second reply to one of them is late, or a duplicate, but not wrong.
 const REMEMBERED: usize = 16;
 
@@ -27,7 +26,7 @@ const REMEMBERED: usize = 16;
 pub struct Patience {
     /// How often to send again.
     pub retries: u32,
-    /// How long to wait for the first reply.
+    /// How long to wait for the reply, as long as no round-trip time is known.
     pub first_wait: Duration,
     /// Whether to say so.
     pub verbose: bool,
@@ -45,6 +44,7 @@ pub struct Server {
     failures: String,
     prefix: Prefix,
     patience: Patience,
+    timer: RetransmissionTimer,
     asked: VecDeque<Vec<u8>>,
     data: Vec<u8>,
 }
@@ -67,7 +67,8 @@ impl Server {
         let mut failures = String::new();
         let (socket, peer) = next_address(&name, &mut others, &mut failures)?;
         let (asked, data) = (VecDeque::new(), vec![0; LARGEST_DATAGRAM_BYTES]);
-        Ok(Server { name, socket, peer, others, failures, prefix, patience, asked, data })
+        let timer = RetransmissionTimer::new(patience.first_wait);
+        Ok(Server { name, socket, peer, others, failures, prefix, patience, timer, asked, data })
     }
 
     /// Sends the question, as often as it takes, hands the reply to `print` and checks it. As long as the server has not
@@ -108,31 +109,37 @@ impl Server {
     fn exchange(&mut self, question: &[u8]) -> Result<Outcome> {
         let peer = self.peer.clone();
         let started = Instant::now();
-        let mut patience = self.patience.first_wait.min(LONGEST_WAIT);
         for attempt in 0..=self.patience.retries {
-            if attempt > 0 && self.patience.verbose {
-                let waited = humantime::format_duration(patience / 2);
-                log::line(NAME, format_args!("no reply from {peer} within {waited}: sending again ({attempt})"));
-            }
+            let wait_for = self.timer.wait();
+            let sent = Instant::now();
             match send(&self.socket, question) {
                 // No room for it, now: like a datagram that is lost on the way.
                 Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => {}
                 Err(errno) if is_unreachable(errno) => return Ok(Outcome::Unreachable(errno)),
                 Err(errno) => return Err(errno).with_context(|| format!("cannot send to {peer}")),
             }
-            let deadline = Instant::now() + patience;
             while let Wake::Ready(_) =
-                wait(&self.socket, Interest::IN, None, Some(deadline)).context("cannot wait for the reply")?
+                wait(&self.socket, Interest::IN, None, Some(sent + wait_for)).context("cannot wait for the reply")?
             {
                 match recv(&self.socket, &mut self.data) {
                     Ok(length) if self.is_old(&self.data[..length], question) => {}
-                    Ok(length) => return Ok(Outcome::Reply(length)),
+                    Ok(length) => {
+                        // Karn's rule: after a second sending, nobody knows which of the two this answers.
+                        if attempt == 0 {
+                            self.timer.measured(sent.elapsed());
+                        }
+                        return Ok(Outcome::Reply(length));
+                    }
                     Err(Errno::AGAIN | Errno::INTR) => {}
                     Err(errno) if is_unreachable(errno) => return Ok(Outcome::Unreachable(errno)),
                     Err(errno) => return Err(errno).with_context(|| format!("cannot receive from {peer}")),
                 }
             }
-            patience = (patience * 2).min(LONGEST_WAIT);
+            self.timer.timed_out();
+            if self.patience.verbose && attempt < self.patience.retries {
+                let waited = humantime::format_duration(Duration::from_micros(wait_for.as_micros() as u64));
+                log::line(NAME, format_args!("no reply from {peer} within {waited}: sending again ({})", attempt + 1));
+            }
         }
         let tries = self.patience.retries + 1;
         let plural = if tries == 1 { "" } else { "s" };
@@ -172,7 +179,7 @@ fn next_address(name: &str, addresses: &mut VecDeque<Address>, failures: &mut St
 /// `cannot reach localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000`, to be followed by the last cause.
 fn unreachable(name: &str, failures: &str, last: &Address) -> String {
     let last = last.to_string();
-    if failures.is_empty() && name == last {
+    if failures.is_empty() && name.replace(['[', ']'], "") == last.replace(['[', ']'], "") {
         format!("cannot reach {last}")
     } else {
         format!("cannot reach {name}: {failures}{last}")

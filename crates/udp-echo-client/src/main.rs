@@ -7,13 +7,14 @@
 //! cargo run -p udp-echo-client -- --trace
 //! ```
 //!
-//! The calls are in `ask.rs`: one question, asked again if there is no answer. This file asks one, `lines.rs` one for each
+//! The calls are in `ask.rs`: one question, asked again if there is no answer, and `timer.rs` says when. This file asks one, `lines.rs` one for each
 //! line of stdin.
 
 #![forbid(unsafe_code)]
 
 mod ask;
 mod lines;
+mod timer;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -48,7 +49,7 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=30))]
     retries: u32,
 
-    /// How long to wait for the reply the first time; then twice as long each time
+    /// How long to wait for the reply, until round-trip times are known; and twice as long each time it is sent again
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = cli::some_duration)]
     timeout: Duration,
 

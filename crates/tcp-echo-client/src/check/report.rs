@@ -79,7 +79,7 @@ impl Report {
             failed: 0,
             checks: Vec::new(),
         });
-        Report { output: Output::new(u64::MAX), document, passed: 0, failed: Vec::new() }
+        Report { output: Output::default(), document, passed: 0, failed: Vec::new() }
     }
 
     /// So many checks follow.

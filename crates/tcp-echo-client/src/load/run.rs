@@ -30,7 +30,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
     let head = common.head(Kind::Load, &peer);
-    let mut output = Output::new(u64::MAX);
+    let mut output = Output::default();
     if !common.json {
         output.write(options.title(&head.target.address).as_bytes())?;
     }

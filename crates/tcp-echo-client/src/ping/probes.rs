@@ -64,7 +64,7 @@ impl<'a> Probes<'a> {
             slot: 0,
             told: 0,
             answers: Vec::new(),
-            output: Output::new(u64::MAX),
+            output: Output::default(),
             says_more: !common.json,
             is_unread: false,
         }

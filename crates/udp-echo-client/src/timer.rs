@@ -1,0 +1,94 @@
+//! How long to wait for a reply before the question is sent again: the rule of Jacobson and Karels, as in RFC 6298.
+//!
+//! The wait follows the round-trip times that were measured, and how much they vary; as long as there are none, it is what
+//! the user says. Each time it was not long enough, it doubles.
+
+use std::time::Duration;
+
+/// RFC 6298 has a second, for TCP in the wide world. An echo that is asked by a person may be asked again sooner.
+const SHORTEST: Duration = Duration::from_millis(200);
+/// The doubling ends here: RFC 6298, rule 2.5. The user may wait longer.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The retransmission timer of one server.
+pub struct RetransmissionTimer {
+    first: Duration,
+    /// The smoothed round-trip time, and how far the times lie from it; None: none is known.
+    smoothed: Option<(Duration, Duration)>,
+    wait: Duration,
+}
+
+impl RetransmissionTimer {
+    /// No round-trip time is known, and the first wait is so long.
+    pub fn new(first: Duration) -> RetransmissionTimer {
+        RetransmissionTimer { first, smoothed: None, wait: first }
+    }
+
+    /// How long to wait now.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// The reply to a question that was sent once came after so long.
+    pub fn measured(&mut self, time: Duration) {
+        let (smoothed, variation) = match self.smoothed {
+            None => (time, time / 2),
+            Some((smoothed, variation)) => ((smoothed * 7 + time) / 8, (variation * 3 + smoothed.abs_diff(time)) / 4),
+        };
+        self.smoothed = Some((smoothed, variation));
+        // Never longer than what the user has said is long enough.
+        self.wait = (smoothed + variation * 4).max(SHORTEST.min(self.first)).min(self.first);
+    }
+
+    /// The wait was over, and nothing had come.
+    pub fn timed_out(&mut self) {
+        self.wait = (self.wait * 2).min(LONGEST.max(self.first));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn without_a_measurement_the_wait_doubles_up_to_a_minute() {
+        let mut timer = RetransmissionTimer::new(ms(1000));
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            waits.push(timer.wait().as_secs());
+            timer.timed_out();
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let mut patient = RetransmissionTimer::new(ms(120_000));
+        patient.timed_out();
+        assert_eq!(patient.wait(), ms(120_000), "the user has said so");
+    }
+
+    #[test]
+    fn the_wait_follows_the_times_and_their_variation() {
+        let mut timer = RetransmissionTimer::new(ms(1000));
+        timer.measured(ms(100));
+        assert_eq!(timer.wait(), ms(300), "100 + 4 * 50");
+        timer.measured(ms(100));
+        assert_eq!(timer.wait(), ms(250), "100 + 4 * 37.5");
+        timer.measured(ms(180));
+        // 110, and (37.5 * 3 + 80) / 4 = 48.125.
+        assert_eq!(timer.wait(), Duration::from_micros(302_500));
+    }
+
+    #[test]
+    fn a_quick_network_does_not_make_it_hasty_nor_a_slow_one_too_patient() {
+        let mut timer = RetransmissionTimer::new(ms(1000));
+        timer.measured(Duration::from_micros(50));
+        assert_eq!(timer.wait(), ms(200));
+        timer.measured(ms(5000));
+        assert_eq!(timer.wait(), ms(1000));
+        let mut hasty = RetransmissionTimer::new(ms(50));
+        hasty.measured(Duration::from_micros(50));
+        assert_eq!(hasty.wait(), ms(50));
+    }
+}
