@@ -178,9 +178,9 @@ fn a_client_waits_for_a_person_longer_than_its_timeout() {
 #[test]
 fn stdout_gone_is_no_error_but_stdout_full_is() {
     let server = Server::start("tcp-echo-server", &[]);
-    for (script, expected) in [("\"$@\" | true; \"$@\" >&-", Some(0)), ("\"$@\" >/dev/full", Some(1))]
+    for (script, expected) in [("\"$@\" | true && \"$@\" >&-", Some(0)), ("\"$@\" >/dev/full", Some(1))]
         .into_iter()
-        .skip(usize::from(cfg!(target_os = "macos")))
+        .take(if cfg!(target_os = "linux") { 2 } else { 1 })
     {
         let mut shell = command("bash");
         shell.args(["-o", "pipefail", "-c", script, "bash"]).arg(program("tcp-echo-client"));

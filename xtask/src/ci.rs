@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use crate::{e2e, lab, programs, tidy};
+use crate::{demo, e2e, lab, programs, tidy};
 
 /// Check everything that the continuous integration checks
 #[derive(Args)]
@@ -28,6 +28,8 @@ enum Step {
     Tidy,
     /// The tests of each crate
     Test,
+    /// The demonstration shows what it should
+    Demo,
     /// The tests that run several programs together
     E2e,
     /// Each program can be copied, and passes its tests where it lands
@@ -57,6 +59,7 @@ impl Step {
             ])),
             Step::Tidy => tidy::check(),
             Step::Test => cargo("test --workspace --exclude e2e --locked"),
+            Step::Demo => demo::check::check().map(|()| true),
             Step::E2e => e2e::check(&[]),
             Step::Labs => lab::check().map(|()| true),
             Step::Exercises => lab::check_exercises().map(|()| true),

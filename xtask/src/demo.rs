@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: runs a server and its client, and shows every socket call of both in the order in which it happened,
 //! as the lecture's figure does.
 
+pub mod check;
 mod layout;
 mod network;
 mod process;
