@@ -38,6 +38,7 @@ fn nobody_there_says_what_happened_at_each_address() {
 }
 
 #[test]
+#[cfg(target_os = "linux")] // Other systems have longer queues than they are asked for.
 fn a_server_whose_queue_is_full_is_not_waited_for_longer_than_the_timeout() {
     use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
     let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();

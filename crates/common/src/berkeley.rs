@@ -8,7 +8,8 @@
 //! | end | [`shutdown`], [`close`] |
 //!
 //! Each function makes exactly one system call and, under `--trace`, writes exactly one line. None retries, waits for
-//! another, or hides an error: what the kernel says is what the caller gets, as an [`Errno`].
+//! another, or hides an error: what the kernel says is what the caller gets, as an [`Errno`]. (With the trace on, [`connect`]
+//! is followed by a `getsockname` that has its own line: the trace wants to name our end.)
 //!
 //! On x86-64 Linux the kernel has no `recv` or `send` of its own: `strace` shows them as `recvfrom` and `sendto` with no
 //! address. [`accept`] is `accept4` there, so that a program started later doesn't inherit the connection.
@@ -22,7 +23,7 @@ use crate::Errno;
 use crate::address::{self, Address};
 use crate::trace::{self, Call};
 
-/// A program started later doesn't inherit the descriptor. Where the flag is unknown, std and the system see to it.
+/// A program started later doesn't inherit the descriptor. Other systems have no such flag; ours start no programs.
 #[cfg(target_os = "linux")]
 const CLOSE_ON_EXEC: net::SocketFlags = net::SocketFlags::CLOEXEC;
 #[cfg(not(target_os = "linux"))]
@@ -31,7 +32,7 @@ const CLOSE_ON_EXEC: net::SocketFlags = net::SocketFlags::empty();
 /// Makes an end point for communication and returns its file descriptor: the first call of every program.
 ///
 /// `family` is `INET` (IPv4) or `INET6`; `kind` is `STREAM` for TCP and `DGRAM` for UDP. The descriptor has no address
-/// yet, and closes itself in a program that this one starts (`SOCK_CLOEXEC`).
+/// yet; on Linux it closes itself in a program that this one starts (`SOCK_CLOEXEC`).
 ///
 /// Errors: `EAFNOSUPPORT` (no IPv6 here), `EMFILE` and `ENFILE` (the process, the machine has no descriptor left).
 /// See socket(2).

@@ -2,9 +2,9 @@
 //!
 //! One forged datagram, in the name of one server to another, is enough to start it. What gives it away is that the source
 //! brings the same datagram again and again; or one that grows, because it comes back behind our prefix, behind the other
-//! server's, or both; in capital letters perhaps, as some servers answer. An honest client sends something new each time, or waits a little before it sends the same. So a
-//! number of repeats is borne with, and forgotten at the pace of a patient person; from then on what comes back is not
-//! answered, and the loop is at its end.
+//! server's, or both; in capital letters perhaps, as some servers answer. An honest client sends something new each time, or
+//! waits a little before it sends the same. So a number of repeats is borne with, and forgotten at the pace of a patient
+//! person; from then on what comes back is not answered, and the loop is at its end.
 
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ const FORGOTTEN_PER_SECOND: f64 = 1.0;
 const REMEMBERED: usize = 16;
 /// A source is looked for in one set only, and shares it with so many others.
 const WAYS: usize = 4;
-/// With the two above, about half a megabyte, whatever happens.
+/// With the two above, about 700 KiB, whatever happens.
 const SETS: usize = 256;
 /// Fewer bytes may be the same by chance.
 const TELLING_BYTES: usize = 8;
