@@ -1,5 +1,7 @@
 //! What the clients report fits the schema that is promised, and what doesn't is found.
 
+#![forbid(unsafe_code)]
+
 mod schema;
 
 use common::stats::report::{self, Checked, Ended, Head, Kind, Measured, Point, Rate, Settings, Target};

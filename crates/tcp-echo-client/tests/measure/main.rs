@@ -1,5 +1,7 @@
 //! `ping` and `load` against servers of a few lines each, good ones and others, and the form of all three reports.
 
+#![forbid(unsafe_code)]
+
 mod harness;
 #[cfg(unix)]
 mod load;
