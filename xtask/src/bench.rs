@@ -40,7 +40,9 @@ enum What {
     Tcp(TcpOptions),
 }
 
-/// Measure tcp-echo-server against other TCP echo servers; the exit status is 1 when a bar is missed
+/// Measure tcp-echo-server against other TCP echo servers
+///
+/// It takes about a quarter of an hour. The exit status is 1 when a bar is missed. The machine should have nothing else to do.
 #[derive(Args)]
 struct TcpOptions {
     /// Rounds; each measures every server once [default: 5, with --quick 3]

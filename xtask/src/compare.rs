@@ -2,6 +2,7 @@
 //! breaks. It is what chapter 30 of Stevens' "UNIX Network Programming" does for the designs of its day.
 
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use clap::Args;
 use crate::bench::load::Clients;
 use crate::bench::measure;
 use crate::bench::peers::{self, Subject};
+use crate::bench::table::{Row, Table, grouped};
 use crate::bench::{Bench, Case, Ratio, make_room, scenes};
 use crate::programs;
 
@@ -56,7 +58,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     for subject in &subjects {
         println!("  {:<9}  {}", subject.name, second_client(&bench, subject)?);
     }
-    println!("\n{IDLE_CONNECTIONS} clients that have had an echo and stay");
+    println!("\n{} clients that have had an echo and stay", grouped(IDLE_CONNECTIONS as u64));
     for subject in &subjects {
         println!("  {:<9}  {}", subject.name, crowd(&bench, subject)?);
     }
@@ -68,7 +70,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// What an echo costs; of a design that serves one client at a time, only for one.
-fn echoes(bench: &Bench, subjects: &[Subject], connections: usize) -> Result<crate::bench::table::Table> {
+fn echoes(bench: &Bench, subjects: &[Subject], connections: usize) -> Result<Table> {
     // The last design is the first line, to which the others are compared.
     let cases: Vec<Case> = subjects
         .iter()
@@ -85,7 +87,7 @@ fn echoes(bench: &Bench, subjects: &[Subject], connections: usize) -> Result<cra
     let mut table = bench.table(&title, "us per echo", Ratio::OtherByFirst, &cases)?;
     if connections > 1 {
         let note = "serves one client at a time: all but one would wait".to_owned();
-        table.rows.push(crate::bench::table::Row { name: "iterative".to_owned(), note, ..Default::default() });
+        table.rows.push(Row { name: "iterative".to_owned(), note, ..Default::default() });
     }
     Ok(table)
 }
@@ -95,15 +97,18 @@ fn second_client(bench: &Bench, subject: &Subject) -> Result<String> {
     let server = subject.start(bench.cores[0])?;
     let first = Clients::connect_while_answered(server.port, 1, SILENCE);
     let mut second = Clients::connect(server.port, 1)?;
-    let began = Instant::now();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            thread::sleep(SILENCE);
+    let (gone, is_gone) = channel::<()>();
+    let took = thread::scope(|scope| {
+        scope.spawn(move || {
+            // Silent until the second has its echo, but not for ever.
+            let _ = is_gone.recv_timeout(SILENCE);
             drop(first);
         });
-        second.greet(64)
+        let began = Instant::now();
+        second.greet(64)?;
+        drop(gone);
+        anyhow::Ok(began.elapsed())
     })?;
-    let took = began.elapsed();
     let until = if took >= SILENCE { ": until the first has gone" } else { "" };
     Ok(format!("waits {:.1} ms{until}", took.as_secs_f64() * 1000.0))
 }
@@ -116,11 +121,13 @@ fn crowd(bench: &Bench, subject: &Subject) -> Result<String> {
     let clients = Clients::connect_while_answered(server.port, IDLE_CONNECTIONS, SILENCE);
     measure::settle(server.id(), usize::MAX)?;
     let more = measure::memory_bytes(server.id())?.saturating_sub(before);
-    let served = match clients.count() {
-        IDLE_CONNECTIONS => "all are served".to_owned(),
-        count => format!("breaks at client {}, who has no answer within {SILENCE:?}", count + 1),
-    };
-    Ok(format!("{served}; {} bytes of memory each", more / clients.count().max(1) as u64))
+    let count = clients.count() as u64;
+    let each = format!("{} bytes of memory each", grouped(more / count.max(1)));
+    Ok(match clients.count() {
+        IDLE_CONNECTIONS => format!("all are served; {each}"),
+        1 => "breaks at client 2, who waits until the first has gone".to_owned(),
+        count => format!("breaks at client {}, who has no answer within {SILENCE:?}; until then {each}", count + 1),
+    })
 }
 
 /// What the project's own conformance test finds, with each point that isn't met.

@@ -11,8 +11,9 @@ const SINGLE_BYTES: usize = 32;
 const LARGE_BYTES: usize = 100_000;
 /// More than the kernel holds for both directions together, as a rule.
 const DUPLEX_BYTES: usize = 8 * 1024 * 1024;
-/// The last word arrives together with a short message, and while a long one is still on its way.
-const HALF_CLOSES_BYTES: [usize; 11] = [3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000, 3000, 256 * 1024];
+/// The end arrives together with a short message, more than once, and while a long one is still on its way.
+const HALF_CLOSES: usize = 5;
+const HALF_CLOSE_BYTES: [usize; 2] = [3000, 256 * 1024];
 /// The most to send without reading. With less than that on the way, something has had to wait.
 const LATE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -60,7 +61,9 @@ pub fn late_reader(visit: &Visit) -> Result<()> {
 }
 
 pub fn half_close(visit: &Visit) -> Result<()> {
-    HALF_CLOSES_BYTES.into_iter().try_for_each(|length| visit.client()?.last_exchange(&visit.noise(length)))
+    let [short, long] = HALF_CLOSE_BYTES;
+    (0..HALF_CLOSES).try_for_each(|_| visit.client()?.last_exchange_at_once(&visit.noise(short)))?;
+    visit.client()?.last_exchange(&visit.noise(long))
 }
 
 pub fn empty(visit: &Visit) -> Result<()> {

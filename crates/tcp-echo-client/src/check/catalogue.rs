@@ -141,7 +141,7 @@ pub const ALL: [Entry; 21] = [
         name: "many-clients",
         duty: "50 clients at once get each their own",
         meaning: "It serves fewer clients at once, or mixes up what they have said.",
-        fact: "A connection is a pair of addresses and ports (RFC 9293, section 3.3.1), and a descriptor of its own for \
+        fact: "A connection is a pair of addresses and ports (RFC 9293, section 3.4.1), and a descriptor of its own for \
                the server; what is kept for a client has to be kept for each.",
         run: company::many_clients,
     },
@@ -191,7 +191,7 @@ pub const ALL: [Entry; 21] = [
         name: "reset",
         duty: "it survives connections that are reset at once, in the middle of a message, and while they are idle",
         meaning: "An error of one connection ends the whole server, or makes it forget the others.",
-        fact: "Any peer may reset its connection at any time (RFC 9293, section 3.5.2). ECONNRESET, EPIPE and ETIMEDOUT \
+        fact: "Any peer may reset its connection at any time (RFC 9293, section 3.5.3). ECONNRESET, EPIPE and ETIMEDOUT \
                belong to one connection and are never a reason to leave the loop around accept().",
         run: rude::reset,
     },

@@ -17,6 +17,12 @@ use crate::BUFFER_BYTES;
 /// Nothing for so long: then nothing comes.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// What is sent waits for what comes after it, at most 200 ms. See send(2).
+#[cfg(target_os = "linux")]
+const UNTIL_MORE: SendFlags = SendFlags::MORE;
+#[cfg(not(target_os = "linux"))]
+const UNTIL_MORE: SendFlags = SendFlags::empty();
+
 /// One connection to the server, with a deadline for all that happens on it.
 pub struct Client<'a> {
     server: &'a Server,
@@ -87,6 +93,19 @@ impl<'a> Client<'a> {
     pub fn has_said_all(&self) -> Result<()> {
         shutdown(self.connection(), Shutdown::Write)
             .with_context(|| self.reply.so_far_and_then("cannot shut down the client's side"))
+    }
+
+    /// Sends a short message, and says that it was the last, so that both arrive at the same moment: the message waits for
+    /// the end, where the system can do that. Then as [`Self::last_exchange`].
+    ///
+    /// Errors: as there.
+    pub fn last_exchange_at_once(&mut self, message: &[u8]) -> Result<()> {
+        self.reply.is_owed(message);
+        let taken = net::send(self.connection(), message, UNTIL_MORE).context("cannot send")?;
+        if taken < message.len() {
+            bail!("the server has not even room for {} bytes", message.len());
+        }
+        self.last_exchange(b"")
     }
 
     /// Sends one byte of urgent data.
