@@ -81,7 +81,7 @@ impl Pair {
 
     /// What to type to run both by hand.
     fn by_hand(self) -> [String; 2] {
-        let server = format!("cargo run -p {} -- --trace", self.server());
+        let server = format!("cargo run -p {} -- --host 127.0.0.1 --trace", self.server());
         let client = match self {
             Pair::Web => "cargo run -p tiny-web --example browser -- --trace".to_owned(),
             Pair::Tcp | Pair::Udp => format!("cargo run -p {} -- --trace", self.client()),
@@ -107,7 +107,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let [server, client] = pair.by_hand();
         println!("\nNow you. In one terminal:  {server}\n         In another:       {client}");
         if let Pair::Web = pair {
-            println!("         Or open http://localhost:2000/ in your own browser.");
+            println!("         Or open http://127.0.0.1:2000/ in your own browser.");
         }
         if let Some(directory) = &options.svg {
             let layout = layout::place(&story, wording::UTF8);

@@ -24,6 +24,8 @@ pub struct Exercise {
     hint: String,
     /// The tests that tell when it's done.
     pub tests: Vec<String>,
+    /// The files of the crate that it changes.
+    files: Vec<String>,
     file: PathBuf,
 }
 
@@ -67,7 +69,8 @@ fn read(file: PathBuf, text: &str) -> Result<Exercise> {
     let hint = header.iter().filter(|line| !line.starts_with("Exercise:") && !line.starts_with("Test:"));
     let hint = hint.copied().collect::<Vec<_>>().join("\n").trim().to_owned();
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Exercise { name, task, hint, tests, file })
+    let files = text.lines().filter_map(|line| line.strip_prefix("+++ b/")).map(str::to_owned).collect();
+    Ok(Exercise { name, task, hint, tests, files, file })
 }
 
 impl fmt::Display for Exercise {
@@ -77,6 +80,11 @@ impl fmt::Display for Exercise {
 }
 
 impl Exercise {
+    /// The files of the crate in which something is to do.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
     /// Turns a copy of the crate into the exercise's start.
     ///
     /// Errors: the diff doesn't fit the crate any more; git is missing.
@@ -117,13 +125,14 @@ mod tests {
 
     #[test]
     fn an_exercise_says_what_to_do_and_how_to_tell() {
-        let text = "Exercise: Mind the gap.\nTest: the_gap\nTest: a::b\n\nA hint.\n\n--- a/src/x.rs\nTest: not this\n";
+        let text = "Exercise: Mind the gap.\nTest: the_gap\nTest: a::b\n\nA hint.\n\n--- a/src/x.rs\n+++ b/src/x.rs\nTest: not this\n";
         let exercise = read("some/gap.diff".into(), text).unwrap();
         assert_eq!((exercise.name.as_str(), exercise.task.as_str()), ("gap", "Mind the gap."));
         assert_eq!(
             (exercise.hint.as_str(), &exercise.tests[..]),
             ("A hint.", &["the_gap".to_owned(), "a::b".to_owned()][..])
         );
+        assert_eq!(exercise.files(), ["src/x.rs"]);
         assert!(read("x.diff".into(), "Test: a\n--- a\n").is_err());
     }
 }

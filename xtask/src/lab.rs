@@ -64,7 +64,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     println!("Your own {name}, and a copy of what it needs. Next:\n");
     println!("    cd {}\n    cargo run -- --trace\n    cargo test", own.display());
     if let Some(exercise) = &exercise {
-        println!("\nDone when this passes: {}", exercise.tests.join(", "));
+        println!("\nLook for \"Your turn\" in {}. It's done when this passes:\n", exercise.files().join(" and "));
+        for test in &exercise.tests {
+            println!("    cargo test {test}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -52,7 +52,8 @@ pub trait Service {
     /// last byte, which may still have to be received.
     fn go_on(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, ended: bool) -> Next;
 
-    /// The server ends the conversation. From then on `go_on` reads and ignores what comes, until its end.
+    /// The server ends the conversation. From then on `go_on` reads and ignores what comes, until its end. A client that was
+    /// thought to be silent may turn out to read, only slowly: `Room` says that it goes on after all.
     fn give_up(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, why: GaveUp) -> Next;
 }
 
@@ -378,8 +379,11 @@ impl<'a, S: Service> EventLoop<'a, S> {
         self.idle.remove(key, &mut self.connections);
         let entry = &mut self.connections[key];
         if !entry.given_up {
-            entry.given_up = true;
             let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
+            if next == Next::Room {
+                return self.idle.push(key, &mut self.connections);
+            }
+            entry.given_up = true;
             self.lingering.push_back((now + LINGER, key));
             self.is_next(key, next, false);
         }

@@ -31,7 +31,7 @@ pub fn prepare(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
     sockopt::set_urgent_inline(&socket)
 }
 
-/// Prepares a UDP socket for `bind`. No SO_REUSEADDR: with it, a second server would share the port without a word.
+/// Prepares any socket for `bind`, and a UDP socket completely. No SO_REUSEADDR: with it, a second server would share the port without a word.
 ///
 /// Errors: as setsockopt(2).
 pub fn prepare_datagram(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
@@ -91,8 +91,12 @@ pub fn announce(program: &str, listener: impl AsFd) -> Result<Address> {
     Ok(local)
 }
 
-/// Writes text to stdout, at once. A stdout that is closed or full is not a server's end.
+/// Writes text to stdout, at once. A stdout that is closed or full is not a server's end; nor is a reader that stands still:
+/// what there's no room for is lost.
 pub fn say(text: &str) {
+    if !log::has_room(std::io::stdout()) {
+        return;
+    }
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

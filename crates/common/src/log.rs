@@ -10,8 +10,25 @@ const LINES_PER_SECOND: u32 = 20;
 
 /// Writes one line, for something that can't happen often.
 pub fn line(program: &str, text: impl fmt::Display) {
-    // In one write, so that the lines of two threads don't mix. A reader that is gone, or a full disk, is not our end.
-    let _ = std::io::stderr().write_all(format!("{program}: {text}\n").as_bytes());
+    // In one write, so that the lines of two threads don't mix. A reader that is gone or stands still, or a full disk, is not
+    // our end.
+    if has_room(std::io::stderr()) {
+        let _ = std::io::stderr().write_all(format!("{program}: {text}\n").as_bytes());
+    }
+}
+
+/// Whether something can be written to a terminal, pipe or file without waiting for whoever reads there.
+#[cfg(unix)]
+pub(crate) fn has_room(file: impl rustix::fd::AsFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&file, PollFlags::OUT)], Some(&at_once)) != Ok(0)
+}
+
+/// Windows can't tell for anything but sockets.
+#[cfg(windows)]
+pub(crate) fn has_room<T>(_file: T) -> bool {
+    true
 }
 
 /// Writes one line about a client, unless there were too many in this second; then the next second says how many.

@@ -172,7 +172,10 @@ impl Tracer {
         }
         if let Some(file) = &self.file {
             let line = self.json_line(&call, ends, start_ns, end_ns);
-            if lock(file).write_all(line.as_bytes()).is_err() && !self.failed.swap(true, Ordering::Relaxed) {
+            let mut file = lock(file);
+            // After a line that was cut short, nothing more: the file stays whole up to there.
+            if !self.failed.load(Ordering::Relaxed) && file.write_all(line.as_bytes()).is_err() {
+                self.failed.store(true, Ordering::Relaxed);
                 crate::log::line(
                     self.program,
                     format_args!("cannot write to the trace file; its later lines are lost"),

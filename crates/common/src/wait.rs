@@ -165,6 +165,22 @@ impl Patience {
         }
     }
 
+    /// Waits for room to send. poll(2) only tells of plenty: while a client reads slowly, a third of a large buffer may take
+    /// longer to become free than it may be silent. So after that time this returns the reason to give up, for the caller to
+    /// try once more; and fails with it if it is handed back, for then nothing was sent.
+    ///
+    /// Errors: `last_try`; or as [`Self::wait`], except that the client was silent.
+    pub fn wait_for_room(&self, connection: impl AsFd, last_try: Option<GaveUp>) -> Result<Option<GaveUp>, GaveUp> {
+        if let Some(why) = last_try {
+            return Err(why);
+        }
+        match self.wait(connection, Interest::OUT) {
+            Ok(()) => Ok(None),
+            Err(why @ GaveUp::Idle(_)) => Ok(Some(why)),
+            Err(why) => Err(why),
+        }
+    }
+
     /// As [`Self::wait`], but until `deadline` instead of for as long as a client may be silent. False: it has passed.
     ///
     /// Errors: the drain is over, however busy the client is; or the wait itself failed.

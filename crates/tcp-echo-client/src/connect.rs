@@ -56,7 +56,8 @@ fn connect_within(timeout: Duration, connection: &OwnedFd, address: &Address) ->
     }
     match connect(connection, address) {
         Ok(()) => {}
-        Err(Errno::INPROGRESS | Errno::WOULDBLOCK) => {
+        // Stopped and continued (Ctrl-Z, fg), it goes on in the background too: see signal(7).
+        Err(Errno::INPROGRESS | Errno::WOULDBLOCK | Errno::INTR) => {
             let Wake::Ready(_) = wait(connection, Interest::OUT, None, Some(deadline))? else {
                 return Err(Errno::TIMEDOUT);
             };

@@ -50,7 +50,8 @@ struct Options {
     #[command(flatten)]
     server: cli::Server,
 
-    /// What to send, with a space between the words; - alone: stdin, until its end
+    /// What to send, with a space between the words; - alone: stdin, until its end. Put -- before words that begin with a
+    /// dash
     #[arg(value_name = "MESSAGE", default_value = "Hello world")]
     message: Vec<OsString>,
 

@@ -47,6 +47,7 @@ pub fn converse(connection: &OwnedFd, message: &[u8], exchange: &Exchange) -> Re
                 Err(errno) => return Err(errno).with_context(|| format!("cannot send to {peer}")),
             }
         }
+        // Readable, or an error or a hang-up, which recv reports.
         if ready != Interest::OUT {
             match recv(connection, &mut data) {
                 Ok(0) => break,

@@ -127,6 +127,9 @@ impl Service for EchoService<'_> {
     }
 
     fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
+        if matches!(why, GaveUp::Idle(_)) && self.still_reads(conversation, connection) {
+            return Next::Room;
+        }
         self.echo.counters.gave_up(why);
         log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
         conversation.given_up = true;
@@ -175,6 +178,15 @@ impl EchoService<'_> {
             }
         }
         Ok(Next::Turn)
+    }
+
+    /// Whether a client takes at least something of what is left for it. The kernel tells of room only when there's plenty: a
+    /// client that reads slowly may take longer than it may be silent.
+    fn still_reads(&self, conversation: &mut Conversation, connection: &OwnedFd) -> bool {
+        let Some(unsent) = &mut conversation.unsent else { return false };
+        let sent = self.send_some(connection, &unsent.data[unsent.sent..]).unwrap_or(0);
+        unsent.sent += sent;
+        sent > 0
     }
 
     /// Reads on for a client that was given up, so that its last replies aren't destroyed by a reset.

@@ -41,10 +41,8 @@ fn talk(connection: &OwnedFd, server: &Server) -> Result<()> {
         let persistence = if is_stopping { Persistence::Closed } else { request.persistence };
         send(&mut stream, response, persistence, request.method)?;
         if persistence == Persistence::Closed {
-            // Who asked for the end and has sent no more is gone. Anybody else may still be sending.
-            if is_stopping || request.body == Body::Unread || !stream.input.is_empty() {
-                stream.linger();
-            }
+            // Whatever the client has said, it may still be sending.
+            stream.linger();
             return Ok(());
         }
     }

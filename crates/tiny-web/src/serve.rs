@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};
+use common::exit;
 use common::listener::{self, AcceptTrouble};
 use common::slots::Slots;
 use common::wait::{Patience, pause};
@@ -66,7 +67,12 @@ pub fn serve(listener: OwnedFd, server: &Server, max_connections: usize) -> Resu
             // Unlike thread::spawn, the builder returns the error instead of panicking. The one client is lost.
             match spawned {
                 Ok(_) => trouble.over(),
-                Err(error) => pause(stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?,
+                Err(error) => pause(
+                    stop,
+                    Some(
+                        trouble.shortage(format_args!("no thread for one of them: {}", exit::describe(&error.into()))),
+                    ),
+                )?,
             }
         }
         close(listener);

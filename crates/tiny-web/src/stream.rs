@@ -105,10 +105,11 @@ impl<'a> Stream<'a> {
     ///
     /// Errors: the connection broke, or the server's patience is at its end.
     pub fn send_all(&self, mut data: &[u8]) -> Result<()> {
+        let mut last_try = None;
         while !data.is_empty() {
             match send(self.connection, data) {
-                Ok(taken) => data = &data[taken..],
-                Err(Errno::AGAIN | Errno::INTR) => self.patience.wait(self.connection, Interest::OUT)?,
+                Ok(taken) => (data, last_try) = (&data[taken..], None),
+                Err(Errno::AGAIN | Errno::INTR) => last_try = self.patience.wait_for_room(self.connection, last_try)?,
                 Err(errno) => return Err(errno).context("cannot send"),
             }
         }

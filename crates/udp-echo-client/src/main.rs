@@ -37,7 +37,8 @@ struct Options {
     #[command(flatten)]
     server: cli::Server,
 
-    /// What to send, with a space between the words; - alone: each line of stdin, as a datagram of its own
+    /// What to send, with a space between the words; - alone: each line of stdin, as a datagram of its own. Put -- before
+    /// words that begin with a dash
     #[arg(value_name = "MESSAGE", default_value = "Hello world")]
     message: Vec<OsString>,
 

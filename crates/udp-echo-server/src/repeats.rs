@@ -81,7 +81,7 @@ impl Repeats {
         head.copy_from_slice(&data[..head.len()]);
         head.make_ascii_lowercase();
         let grew = |old: &Fingerprint| match self.prefix.needle() {
-            [] => old.is_end_of(data, &self.hasher),
+            [] => old.is_at_an_end_of(data, &self.hasher),
             _ => old.is_behind_a_prefix(head, &self.prefix),
         };
         if known || source.datagrams.iter().flatten().any(grew) {
@@ -117,12 +117,12 @@ impl Fingerprint {
         Fingerprint { length: data.len(), first: word(data), last: word(tail), hash: hasher.hash_one(data) }
     }
 
-    /// Whether `data` is this datagram with something before it.
-    fn is_end_of(&self, data: &[u8], hasher: &RandomState) -> bool {
+    /// Whether `data` is this datagram with something before it, or behind it.
+    fn is_at_an_end_of(&self, data: &[u8], hasher: &RandomState) -> bool {
         let Some(more) = data.len().checked_sub(self.length) else { return false };
-        let end = &data[more..];
         // The hash reads all of it, so it comes last.
-        self.length >= TELLING_BYTES && word(end) == self.first && Fingerprint::new(end, hasher) == *self
+        let is = |part: &[u8]| word(part) == self.first && Fingerprint::new(part, hasher) == *self;
+        self.length >= TELLING_BYTES && (is(&data[more..]) || is(&data[..self.length]))
     }
 
     /// Whether this datagram begins behind a prefix of ours in `head`, the beginning of another in small letters. What comes

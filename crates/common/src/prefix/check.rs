@@ -90,9 +90,9 @@ impl Check {
         self.payload_from + self.payload.len() as u64
     }
 
-    /// How many bytes have been sent and not come back yet; the last few that have may be counted as a prefix or not.
+    /// How many bytes have been sent and not come back yet; as far as can be told.
     pub fn owed_bytes(&self) -> usize {
-        let back = self.readings.iter().map(|reading| reading.payload).min().unwrap_or(self.payload_from);
+        let back = self.readings.iter().map(|reading| reading.payload).max().unwrap_or(self.payload_from);
         (self.sent_bytes() - back).saturating_sub(self.reply.len() as u64) as usize
     }
 
