@@ -21,3 +21,4 @@ mod peers;
 mod tcp;
 mod trace;
 mod udp;
+mod web;

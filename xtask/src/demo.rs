@@ -79,9 +79,18 @@ impl Pair {
         }
     }
 
+    /// The design that makes the lecture's calls, and no others.
+    fn design(self) -> &'static [&'static str] {
+        match self {
+            Pair::Tcp => &["--design", "iterative"],
+            Pair::Udp | Pair::Web => &[],
+        }
+    }
+
     /// What to type to run both by hand.
     fn by_hand(self) -> [String; 2] {
-        let server = format!("cargo run -p {} -- --host 127.0.0.1 --trace", self.server());
+        let design: String = self.design().iter().map(|word| format!("{word} ")).collect();
+        let server = format!("cargo run -p {} -- {design}--host 127.0.0.1 --trace", self.server());
         let client = match self {
             Pair::Web => "cargo run -p tiny-web --example browser -- --trace".to_owned(),
             Pair::Tcp | Pair::Udp => format!("cargo run -p {} -- --trace", self.client()),
@@ -105,9 +114,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let layout = layout::place(&story, terminal.marks);
         print!("\n{}\n\n{}", pair.title(), text::draw(pair.server(), pair.client(), &layout, terminal));
         let [server, client] = pair.by_hand();
-        println!("\nNow you. In one terminal:  {server}\n         In another:       {client}");
+        println!("\nNow you. In one terminal:\n    {server}\nIn another:\n    {client}");
         if let Pair::Web = pair {
-            println!("         Or open http://127.0.0.1:2000/ in your own browser.");
+            println!("Or open http://127.0.0.1:2000/ in your own browser.");
         }
         if let Some(directory) = &options.svg {
             let layout = layout::place(&story, wording::UTF8);
@@ -125,7 +134,8 @@ fn converse(pair: Pair, executables: &Executables) -> Result<(Told, Told)> {
     let traces = Traces::new(pair)?;
     let (server_trace, client_trace) = (traces.path("server")?, traces.path("client")?);
     let program = programs::get(executables, pair.server())?;
-    let arguments = ["--host", "127.0.0.1", "--port", "0", "--trace-file", &server_trace];
+    let mut arguments = vec!["--host", "127.0.0.1", "--port", "0", "--trace-file", &server_trace];
+    arguments.extend(pair.design());
     let mut server = Running::start(pair.server(), program, &arguments)?;
     let (port, ready_line) = server.ready()?;
 

@@ -55,7 +55,8 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
         Err(_) => handed.take_unix_listener(0).context(cannot)?.map(OwnedFd::from),
     };
     if let Some(listener) = &listener {
-        sockopt::set_nonblocking(listener).context(cannot)?;
+        let local = sockopt::getsockname(listener).context(cannot)?;
+        prepare(listener, &local).context(cannot)?;
     }
     Ok(listener)
 }

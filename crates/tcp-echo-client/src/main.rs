@@ -8,7 +8,8 @@
 //! ```
 //!
 //! How a connection comes about is in `connect.rs`; what is said on it in `message.rs` (the lecture: words from the command
-//! line) and `stream.rs` (stdin to the server and the reply to stdout, at the same time).
+//! line) and `stream.rs` (stdin to the server and the reply to stdout, at the same time). The other uses are `ping.rs`,
+//! `load.rs` and `check.rs`.
 
 #![forbid(unsafe_code)]
 

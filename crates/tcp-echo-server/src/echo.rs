@@ -92,13 +92,14 @@ fn send_back(connection: &OwnedFd, echo: &Echo, buffer: &mut [u8]) -> Result<()>
 
 /// One `send` may take only a part: goes on until all of `data` is sent.
 pub fn send_all(connection: &OwnedFd, mut data: &[u8], echo: &Echo) -> Result<()> {
+    let mut last_try = None;
     while !data.is_empty() {
         match send(connection, data) {
             Ok(taken) => {
                 echo.counters.sent.add(taken);
-                data = &data[taken..];
+                (data, last_try) = (&data[taken..], None);
             }
-            Err(Errno::AGAIN | Errno::INTR) => echo.patience.wait(connection, Interest::OUT)?,
+            Err(Errno::AGAIN | Errno::INTR) => last_try = echo.patience.wait_for_room(connection, last_try)?,
             Err(errno) => return Err(errno).context("cannot send"),
         }
     }

@@ -119,6 +119,9 @@ impl Service for EchoService<'_> {
         } else {
             self.send_back(conversation, connection, ended)
         };
+        if self.echo.verbose && turn == Ok(Next::Close) {
+            log::client(crate::NAME, format_args!("{} has finished", conversation.peer));
+        }
         turn.unwrap_or_else(|(call, errno)| {
             self.echo.counters.broken.add(1);
             log::client(crate::NAME, format_args!("lost {}: cannot {call}: {}", conversation.peer, exit::plain(errno)));

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! This file makes the listening socket. What becomes of the clients is a design: one after the other in `iterative.rs`,
-//! all at once in `threads.rs`, with a thread for each, and in `events.rs`, with one for all. What is said to each of them
+//! all at once in `threads.rs`, with a thread for each, and in `events.rs`, with a few for all. What is said to each of them
 //! is in `echo.rs`, and in `faults.rs` how to get it wrong on demand.
 
 #![forbid(unsafe_code)]

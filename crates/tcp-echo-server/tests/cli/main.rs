@@ -13,6 +13,9 @@ use predicates::str::{contains, starts_with};
 
 use harness::{PATIENCE, Server, ask, rest};
 
+#[cfg(unix)]
+const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
+#[cfg(windows)]
 const DESIGNS: [&str; 2] = ["iterative", "threads"];
 
 fn command() -> Command {
@@ -168,7 +171,9 @@ fn a_client_that_is_cut_off_while_it_sends_reads_an_end_and_no_reset() {
     client.write_all(b"too late").unwrap();
     server.signal("TERM");
     server.signal("CONT");
-    assert_eq!(rest(&mut client), b"");
+    // It may have answered in the moment before it stood still. What counts is that this is read, and an end, and no reset.
+    let last = rest(&mut client);
+    assert!(last.is_empty() || last == b"echo -> too late", "{}", last.escape_ascii());
     drop(client);
     let (status, stderr) = server.end();
     assert!(status.success() && stderr.contains(": still connected at the end of the drain"), "{status}, {stderr}");
