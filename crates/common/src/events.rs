@@ -7,17 +7,20 @@
 //! Everything is bounded: how many connections there are, how much is done for one before the next has its turn, how long
 //! one may be silent, and how long the last may take when the server is asked to stop.
 
+mod crew;
 mod idle;
+mod service;
+
+pub use crew::Crew;
+pub use service::{Next, Service};
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token};
 use rustix::fd::AsRawFd;
 use slab::Slab;
 
@@ -39,88 +42,6 @@ const EVENTS: usize = 1024;
 const ACCEPTS_A_TURN: usize = 64;
 /// How long a client that the server has given up may take to read its last words.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// What a program does with its connections.
-pub trait Service {
-    /// What it remembers of one connection. Small: there may be many thousands.
-    type Conversation;
-
-    /// A client has come.
-    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Self::Conversation, Errno>;
-
-    /// The connection is ready: does what can be done without waiting, but not for long. `ended`: the client has sent its
-    /// last byte, which may still have to be received.
-    fn go_on(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, ended: bool) -> Next;
-
-    /// The server ends the conversation. From then on `go_on` reads and ignores what comes, until its end. A client that was
-    /// thought to be silent may turn out to read, only slowly: `Room` says that it goes on after all.
-    fn give_up(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, why: GaveUp) -> Next;
-}
-
-/// What a conversation waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Input.
-    Input,
-    /// Room to send what is left; no input is wanted until then.
-    Room,
-    /// Its next turn: there was more to do than one turn allows.
-    Turn,
-    /// Nothing: it is over.
-    Close,
-}
-
-/// What the loops of a server have in common: the bound on their connections, and a way to hand one over.
-pub struct Crew {
-    open: AtomicUsize,
-    most_connections: usize,
-    inboxes: Vec<Inbox>,
-}
-
-/// Connections on their way from the loop that accepts to another one.
-struct Inbox {
-    connections: Mutex<Vec<(OwnedFd, Address)>>,
-    waker: Waker,
-}
-
-impl Crew {
-    /// So many loops, with at most so many connections in all, and the event queue for each.
-    ///
-    /// Errors: no descriptor left for them.
-    pub fn new(loops: usize, most_connections: usize) -> Result<(Crew, Vec<Poll>)> {
-        let mut crew = Crew { open: AtomicUsize::new(0), most_connections, inboxes: Vec::new() };
-        let mut polls = Vec::new();
-        for _ in 0..loops {
-            let poll = Poll::new().context("cannot make an event queue")?;
-            let waker = Waker::new(poll.registry(), INBOX).context("cannot make an event queue")?;
-            crew.inboxes.push(Inbox { connections: Mutex::default(), waker });
-            polls.push(poll);
-        }
-        Ok((crew, polls))
-    }
-
-    fn is_full(&self) -> bool {
-        self.open.load(Ordering::Relaxed) >= self.most_connections
-    }
-
-    /// A connection is closed. If it was the one too many, the loop that accepts has to know.
-    fn closed(&self) {
-        if self.open.fetch_sub(1, Ordering::Relaxed) == self.most_connections {
-            // It fails only if that loop is gone, and then nobody is accepted any more.
-            let _ = self.inboxes[0].waker.wake();
-        }
-    }
-
-    fn hand_over(&self, to: usize, connection: OwnedFd, peer: Address) {
-        let inbox = &self.inboxes[to];
-        inbox.connections.lock().unwrap_or_else(PoisonError::into_inner).push((connection, peer));
-        let _ = inbox.waker.wake();
-    }
-
-    fn take(&self, own: usize) -> Vec<(OwnedFd, Address)> {
-        std::mem::take(&mut *self.inboxes[own].connections.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// The end where connections come in.
 struct Accepting {
@@ -270,9 +191,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
             match accept(&accepting.listener) {
                 Ok((connection, peer)) => {
                     accepting.trouble.over();
-                    self.crew.open.fetch_add(1, Ordering::Relaxed);
+                    self.crew.opened();
                     let (to, once) = (accepting.turn, accepting.once);
-                    accepting.turn = (to + 1) % self.crew.inboxes.len();
+                    accepting.turn = (to + 1) % self.crew.loops();
                     if to == self.own {
                         self.begin(connection, &peer);
                     } else {

@@ -1,0 +1,76 @@
+//! The loops of a server together: the bound on all their connections, and handing one over.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use mio::{Poll, Waker};
+
+use super::INBOX;
+use crate::address::Address;
+use crate::berkeley::OwnedFd;
+
+/// What the loops of a server have in common: the bound on their connections, and a way to hand one over.
+pub struct Crew {
+    open: AtomicUsize,
+    most_connections: usize,
+    inboxes: Vec<Inbox>,
+}
+
+/// Connections on their way from the loop that accepts to another one.
+struct Inbox {
+    connections: Mutex<Vec<(OwnedFd, Address)>>,
+    waker: Waker,
+}
+
+impl Crew {
+    /// So many loops, with at most so many connections in all, and the event queue for each.
+    ///
+    /// Errors: no descriptor left for them.
+    pub fn new(loops: usize, most_connections: usize) -> Result<(Crew, Vec<Poll>)> {
+        let mut crew = Crew { open: AtomicUsize::new(0), most_connections, inboxes: Vec::new() };
+        let mut polls = Vec::new();
+        for _ in 0..loops {
+            let poll = Poll::new().context("cannot make an event queue")?;
+            let waker = Waker::new(poll.registry(), INBOX).context("cannot make an event queue")?;
+            crew.inboxes.push(Inbox { connections: Mutex::default(), waker });
+            polls.push(poll);
+        }
+        Ok((crew, polls))
+    }
+
+    /// How many loops there are.
+    pub(super) fn loops(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// A connection is accepted.
+    pub(super) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether no more connections are to be accepted.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.most_connections
+    }
+
+    /// A connection is closed. If it was the one too many, the loop that accepts has to know.
+    pub(super) fn closed(&self) {
+        if self.open.fetch_sub(1, Ordering::Relaxed) == self.most_connections {
+            // It fails only if that loop is gone, and then nobody is accepted any more.
+            let _ = self.inboxes[0].waker.wake();
+        }
+    }
+
+    /// Gives a connection to another loop.
+    pub(super) fn hand_over(&self, to: usize, connection: OwnedFd, peer: Address) {
+        let inbox = &self.inboxes[to];
+        inbox.connections.lock().unwrap_or_else(PoisonError::into_inner).push((connection, peer));
+        let _ = inbox.waker.wake();
+    }
+
+    /// The connections that were given to this loop.
+    pub(super) fn take(&self, own: usize) -> Vec<(OwnedFd, Address)> {
+        std::mem::take(&mut *self.inboxes[own].connections.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
