@@ -177,6 +177,23 @@ fn a_client_waits_for_a_person_longer_than_its_timeout() {
 }
 
 #[test]
+fn on_a_terminal_lines_go_back_and_forth_and_the_last_one_is_ended() {
+    if crate::harness::peer("script").is_none() {
+        return;
+    }
+    let server = Server::start("tcp-echo-server", &["--prefix", ""]);
+    let client = format!("{} {} {} -", program("tcp-echo-client").display(), server.host(), server.port());
+    // script(1) makes a terminal; typed are a line, a word without an end, and twice Ctrl-D: the word goes out, and the end.
+    let mut script = command("script");
+    script.args(["-qec", &client, "/dev/null"]);
+    let outcome = run_command(script, b"one\ntwo\x04\x04");
+    let shown = outcome.text().replace('\r', "").replace("^D\x08\x08", "");
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert!(shown.matches("one").count() == 2 && shown.matches("two").count() == 2, "typed, and come back: {shown:?}");
+    assert!(shown.ends_with('\n'), "{shown:?}");
+}
+
+#[test]
 fn stdout_gone_is_no_error_but_stdout_full_is() {
     let server = Server::start("tcp-echo-server", &[]);
     for (script, expected) in [("\"$@\" | true && \"$@\" >&-", Some(0)), ("\"$@\" >/dev/full", Some(1))]

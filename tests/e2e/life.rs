@@ -276,3 +276,46 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
     let outcome = run_command(shell("exec \"$@\" 2>&-", "tcp-echo-server", &["--host", "192.0.2.1"]), b"");
     assert_eq!(outcome.status.code(), Some(1), "even if nobody hears it");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_low_soft_limit_on_descriptors_is_raised() {
+    for design in ["threads", "events"] {
+        let arguments = ["--host", "127.0.0.1", "--port", "0", "--design", design];
+        let server =
+            Server::ready("tcp-echo-server", shell("ulimit -S -n 20; exec \"$@\"", "tcp-echo-server", &arguments));
+        let mut clients: Vec<_> = (0..60).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.write_all(b"x").unwrap();
+            client.read_exact(&mut [0; 9]).unwrap();
+        }
+        drop(clients);
+        assert_eq!(server.stops_well(), "");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn when_threads_run_out_the_server_goes_on() {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        return crate::harness::skip("only root can become somebody who has no processes yet");
+    }
+    // The limit counts the processes of a user, and root has none: so somebody else, who may read this copy.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("tcp-echo-server");
+    std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
+    let mut somebody = command("setpriv");
+    somebody.args(["--reuid", "54321", "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
+    somebody.args(["--host", "127.0.0.1", "--port", "0", "--design", "threads"]);
+    let server = Server::ready("tcp-echo-server", somebody);
+    let clients: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    server.process.stderr_has("cannot accept more clients for now: no thread for one");
+    drop(clients);
+    eventually("an answer", || {
+        run("tcp-echo-client", &[&server.host(), &server.port()]).text() == "echo -> Hello world\n"
+    });
+    let stderr = server.stops_well();
+    assert_eq!(stderr.matches("no thread for one").count(), 1, "{stderr}");
+}

@@ -215,6 +215,23 @@ fn a_plain_echo_server_comes_to_an_end_whatever_it_cuts_off() {
 }
 
 #[test]
+fn an_answer_that_has_no_way_to_go_is_counted_and_the_next_client_is_answered() {
+    inside(|| {
+        let ours = server("127.0.0.1", 2001, &["--rate-limit", "off"]);
+        // There's no route to it in this network: sendto fails, and that is all that may happen.
+        let nowhere = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 9), 40_000);
+        for _ in 0..3 {
+            forge(nowhere, local(1, 2001), b"Hello");
+        }
+        let client = client();
+        assert_eq!(ask(&client, ours.address, b"still there?"), b"echo -> still there?");
+        let (account, said) = account(ours);
+        assert_eq!(account, "received 4, answered 1, not sent 3");
+        assert!(said.len() == 1 && said[0].contains("to 203.0.113.9:40000: "), "{said:?}");
+    });
+}
+
+#[test]
 fn a_server_that_always_says_the_same_comes_to_an_end() {
     inside(|| {
         for (prefix, said) in

@@ -132,7 +132,7 @@ fn a_client_that_is_silent_for_too_long_is_cut_off() {
 
 #[test]
 fn the_trace_shows_the_calls_of_the_lecture_in_their_order() {
-    let server = Server::start(&["--trace", "--once", "--design", "iterative"]);
+    let server = Server::start(&["--trace", "--once", "--design", "iterative", "--backlog", "5"]);
     let mut client = server.connect();
     assert_eq!(ask(&mut client, "Hello world"), "echo -> Hello world");
     client.shutdown(Shutdown::Write).unwrap();
@@ -141,6 +141,7 @@ fn the_trace_shows_the_calls_of_the_lecture_in_their_order() {
     let lectures: Vec<&str> = calls.filter(|call| !["setsockopt", "getsockname"].contains(call)).collect();
     let expected = ["socket", "bind", "listen", "accept", "recv", "send", "recv", "close", "close"];
     assert_eq!((lectures.as_slice(), status.code()), (&expected[..], Some(0)), "{stderr}");
+    assert!(stderr.contains(", 5) = 0\n"), "the queue's length is what was asked for: {stderr}");
 }
 
 #[test]
