@@ -200,7 +200,8 @@ impl Bench {
         self.all_cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
     }
 
-    /// Measures the cases in turn, round by round. One that fails is not measured again, and its line says why.
+    /// Measures the cases in turn, round by round. One that fails in the first round is not measured
+    /// again, and its line says why.
     ///
     /// Errors: the first case fails, to which the others are compared.
     pub fn table(&self, title: &str, unit: &'static str, ratio: Ratio, cases: &[Case]) -> Result<Table> {
@@ -209,7 +210,8 @@ impl Bench {
         for round in 1..=self.runs {
             let mut first = f64::NAN;
             for (at, (case, row)) in cases.iter().zip(&mut rows).enumerate() {
-                let Some(measure) = case.measure.as_ref().filter(|_| row.note.is_empty()) else { continue };
+                let has_hope = round == 1 || !row.samples.is_empty();
+                let Some(measure) = case.measure.as_ref().filter(|_| has_hope) else { continue };
                 progress(&format!("{title}: round {round}, {}", case.name));
                 let sample = match measure() {
                     Ok(sample) => sample,
