@@ -126,19 +126,22 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// Errors: the event queue or the listener is broken.
     pub fn run(mut self) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut now = Instant::now();
         while !(self.finished && self.connections.is_empty()) {
-            let timeout = self.timeout();
+            let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error).context("cannot wait for events"),
             }
-            let now = Instant::now();
+            now = Instant::now();
             self.idle.tick(now);
+            let mut handed_over = false;
             for event in &events {
                 match event.token() {
                     LISTENER => self.clients_wait(),
-                    STOP | INBOX => {}
+                    INBOX => handed_over = true,
+                    STOP => {}
                     Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
                 }
             }
@@ -148,7 +151,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
                 }
             }
             self.accept_some(now)?;
-            self.take_from_inbox();
+            if handed_over {
+                self.take_from_inbox();
+            }
             if self.patience.stop.is_asked() {
                 self.stop_accepting();
                 self.finished = true;
@@ -159,7 +164,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     }
 
     /// How long to wait for events at most; None: for ever.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, now: Instant) -> Option<Duration> {
         let accepting = self.accepting.as_ref().filter(|accepting| accepting.clients_wait);
         let may_accept = accepting.filter(|_| !self.crew.is_full());
         if !self.busy.is_empty() || may_accept.is_some_and(|accepting| accepting.not_before.is_none()) {
@@ -170,7 +175,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
         let drain = self.patience.drain_until().filter(|_| !self.drained);
         let next = [pause, linger, drain, self.idle.next_deadline()].into_iter().flatten().min();
         // Rounded up: waking a moment too early, there would be nothing to do yet.
-        next.map(|next| next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+        next.map(|next| next.saturating_duration_since(now) + Duration::from_millis(1))
     }
 
     fn clients_wait(&mut self) {

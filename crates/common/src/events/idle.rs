@@ -31,7 +31,7 @@ impl Default for Link {
 /// The list.
 pub struct IdleList {
     /// None: a connection may be silent for as long as it likes, and there is no list.
-    tick: Option<Duration>,
+    tick_ms: Option<u64>,
     began: Instant,
     now: u32,
     front: u32,
@@ -43,23 +43,22 @@ pub struct IdleList {
 impl IdleList {
     /// An empty list of connections that may be silent for so long.
     pub fn new(idle: Option<Duration>) -> IdleList {
-        let tick = idle.map(|idle| (idle / TICKS).max(Duration::from_millis(1)));
-        IdleList { tick, began: Instant::now(), now: 0, front: NOBODY, back: NOBODY, front_alive: 0 }
+        let tick_ms = idle.map(|idle| millis(idle / TICKS).max(1));
+        IdleList { tick_ms, began: Instant::now(), now: 0, front: NOBODY, back: NOBODY, front_alive: 0 }
     }
 
     /// Time goes by.
     pub fn tick(&mut self, now: Instant) {
-        if let Some(tick) = self.tick {
+        if let Some(tick_ms) = self.tick_ms {
             // 2^32 ticks of a 64th of 5 minutes are 600 years; of a millisecond, 50 days, after which somebody is cut early.
-            self.now = (now.duration_since(self.began).as_millis() / tick.as_millis().max(1)) as u32;
+            self.now = (millis(now.duration_since(self.began)) / tick_ms) as u32;
         }
     }
 
     /// When the one at the front will have been silent for too long.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let tick = self.tick.filter(|_| self.front != NOBODY)?;
-        let millis = tick.as_millis() as u64 * u64::from(self.front_alive.wrapping_add(TICKS + 1));
-        Some(self.began + Duration::from_millis(millis))
+        let tick_ms = self.tick_ms.filter(|_| self.front != NOBODY)?;
+        Some(self.began + Duration::from_millis(tick_ms * u64::from(self.front_alive.wrapping_add(TICKS + 1))))
     }
 
     /// The one at the front, if it has been silent for too long.
@@ -70,7 +69,7 @@ impl IdleList {
 
     /// A new connection, at the back.
     pub fn push<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
-        if self.tick.is_none() {
+        if self.tick_ms.is_none() {
             return;
         }
         let old_back = std::mem::replace(&mut self.back, key as u32);
@@ -109,4 +108,9 @@ impl IdleList {
             self.front_alive = entries[self.front as usize].link.alive;
         }
     }
+}
+
+/// In 64 bits, which are enough for ages and quickly divided.
+fn millis(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
 }

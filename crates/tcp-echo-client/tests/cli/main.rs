@@ -165,8 +165,9 @@ fn stdin_goes_out_and_comes_back_byte_for_byte() {
 
 #[test]
 fn a_long_input_is_read_back_while_it_is_still_sent() {
-    // More than all the buffers on the way there and back: if the client only sends, the server soon can't reply.
-    let input: Vec<u8> = (0..24 << 20).map(|number: u32| (number % 251) as u8).collect();
+    // More than all the buffers on the way there and back, of which Linux lets one grow to 32 MiB: if the client only sends,
+    // the server soon can't reply.
+    let input: Vec<u8> = (0..60 << 20).map(|number: u32| (number % 251) as u8).collect();
     let server = server_that_echoes(64 * 1024);
     let output = talk(&server.port, &["-"]).write_stdin(input.clone()).output().unwrap();
     assert!(output.status.success(), "{}, {}", output.status, String::from_utf8_lossy(&output.stderr));
