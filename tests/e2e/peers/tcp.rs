@@ -148,11 +148,10 @@ fn ncat_in_front_of(program: &str) -> Option<PeerServer> {
     Some(PeerServer::start(unused_port, |port| ncat(port).unwrap()))
 }
 
-#[test]
-fn our_client_gets_every_line_back_from_ncat_while_its_input_is_open() {
-    let Some(server) = ncat_in_front_of("cat") else { return };
+/// Our client gets each line back while its input is open. What these servers do after a half-close is another matter.
+fn lines_come_back_from(host: &str, port: &str) {
     let mut client = command(program("tcp-echo-client"));
-    client.args([&server.host(), &server.port(), "-"]);
+    client.args([host, port, "-"]);
     let (input, mut keyboard) = std::io::pipe().unwrap();
     let mut client = Process::start_with(client, input);
     for line in ["Hello", "a second time"] {
@@ -162,6 +161,12 @@ fn our_client_gets_every_line_back_from_ncat_while_its_input_is_open() {
     drop(keyboard);
     let (status, stdout, stderr) = client.finish();
     assert_eq!((status.code(), stdout.as_str(), stderr.as_str()), (Some(0), "Hello\na second time\n", ""));
+}
+
+#[test]
+fn our_client_gets_every_line_back_from_ncat_while_its_input_is_open() {
+    let Some(server) = ncat_in_front_of("cat") else { return };
+    lines_come_back_from(&server.host(), &server.port());
 }
 
 #[test]
@@ -184,4 +189,21 @@ fn our_client_notices_that_ncat_throws_the_answer_away_after_a_half_close() {
         let reply = run("tcp-echo-client", &[&server.host(), &server.port()]);
         if reply.status.success() { reply.printed("Hello world\n") } else { reply.failed_with("ended early") }
     }
+}
+
+#[test]
+fn our_client_gets_every_line_back_from_netcat_while_its_input_is_open() {
+    if theirs("nc.openbsd", &[]).is_none() {
+        return;
+    }
+    // netcat has no echo of its own, but a pipe leads what it receives back to what it sends. It serves one client.
+    let script = "mkfifo circle; timeout 60 nc.openbsd -v -n -N -l 127.0.0.1 \"$1\" <circle | cat >circle";
+    let folder = tempfile::tempdir().unwrap();
+    let port = unused_port().to_string();
+    let mut shell = command("sh");
+    shell.current_dir(&folder).args(["-c", script, "sh", &port]);
+    let netcat = Process::start(shell);
+    netcat.stderr_has("Listening on ");
+    lines_come_back_from("127.0.0.1", &port);
+    netcat.finish();
 }
