@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Process, SOON, Server, command, program, run, run_command, run_with_input, unused_port};
+use crate::harness::{Process, SOON, Server, command, program, run, run_command, run_with_input};
+use crate::trace::lines::refusing_tcp_port;
 
 /// A server that treats its one client so, and the port it listens on. It ends when the client has gone.
 fn server_that(treats: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -29,7 +30,8 @@ fn client(port: &str, more: &[&str]) -> crate::harness::Outcome {
 
 #[test]
 fn nobody_there_says_what_happened_at_each_address() {
-    let port = unused_port().to_string();
+    let (_taken, address) = refusing_tcp_port();
+    let port = address.port().to_string();
     let outcome = client(&port, &[]);
     outcome.failed_with(&format!("cannot connect to 127.0.0.1:{port}: connection refused"));
     assert!(outcome.stderr.lines().any(|line| line.starts_with("hint: nothing listens there")));
@@ -171,8 +173,8 @@ fn what_is_typed_comes_back_before_the_end_of_input() {
 fn a_client_waits_for_a_person_longer_than_its_timeout() {
     let server = Server::start("tcp-echo-server", &[]);
     let mut shell = command("sh");
-    shell.args(["-c", "(printf one; sleep 1; printf two) | \"$@\"", "sh"]).arg(program("tcp-echo-client"));
-    shell.args([&server.host(), &server.port(), "--timeout", "300ms", "-"]);
+    shell.args(["-c", "(printf one; sleep 4; printf two) | \"$@\"", "sh"]).arg(program("tcp-echo-client"));
+    shell.args([&server.host(), &server.port(), "--timeout", "3s", "-"]);
     run_command(shell, b"").printed("echo -> oneecho -> two");
 }
 

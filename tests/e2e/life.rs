@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use crate::harness::{
@@ -147,7 +147,8 @@ fn a_second_signal_ends_a_server_now() {
 
 #[test]
 fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
-    let server = Server::start("tcp-echo-server", &["--idle-timeout", "2s"]);
+    // Longer than a busy machine leaves the other one without a turn.
+    let server = Server::start("tcp-echo-server", &["--idle-timeout", "5s"]);
     let mut silent = server.connect();
     let mut busy = server.connect();
     silent.set_nonblocking(true).unwrap();
@@ -160,7 +161,9 @@ fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
         silent.read(&mut reply).is_ok_and(|length| length == 0)
     });
     assert!(answers > 1);
-    assert!(server.process.stderr().contains(": silent for 2s"), "{}", server.process.stderr());
+    server.process.stderr_has(": silent for 5s");
+    let (status, _, stderr) = server.stop();
+    assert!(status.success() && stderr.contains(", timed out 1"), "{status}: {stderr}");
 }
 
 #[test]
@@ -224,9 +227,8 @@ fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
 fn nobody_reading_stdout_or_stderr_is_not_the_end() {
     for name in SERVERS {
         let port = crate::harness::unused_port().to_string();
-        let mut command = shell("exec \"$@\" >&- 2>&-", name, &["--host", "127.0.0.1", "--port", &port, "--trace"]);
-        command.stdin(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let arguments = ["--host", "127.0.0.1", "--port", &port, "--trace"];
+        let mut server = Process::start(shell("exec \"$@\" >&- 2>&-", name, &arguments));
         let client = match name {
             "udp-echo-server" => "udp-echo-client",
             _ => "tcp-echo-client",
@@ -239,8 +241,8 @@ fn nobody_reading_stdout_or_stderr_is_not_the_end() {
         };
         eventually("an answer", &mut served);
         assert!(served(), "and another");
-        signal_process(child.id(), "TERM");
-        assert!(child.wait().unwrap().success());
+        server.signal("TERM");
+        assert!(server.wait().success());
     }
 }
 
@@ -307,7 +309,9 @@ fn when_threads_run_out_the_server_goes_on() {
     let copy = folder.path().join("tcp-echo-server");
     std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
     let mut somebody = command("setpriv");
-    somebody.args(["--reuid", "54321", "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
+    // Of two runs of this test at the same time, each is another.
+    let user = (20_000 + std::process::id() % 40_000).to_string();
+    somebody.args(["--reuid", &user, "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
     somebody.args(["--host", "127.0.0.1", "--port", "0", "--design", "threads"]);
     let server = Server::ready("tcp-echo-server", somebody);
     let clients: Vec<_> = (0..30).map(|_| server.connect()).collect();

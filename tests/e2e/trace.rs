@@ -3,7 +3,7 @@
 
 mod call;
 mod harmless;
-mod lines;
+pub mod lines;
 mod strace;
 
 use std::collections::{BTreeMap, HashMap};
