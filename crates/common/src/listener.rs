@@ -95,10 +95,10 @@ pub fn announce(program: &str, listener: impl AsFd) -> Result<Address> {
 /// Writes text to stdout, at once. A stdout that is closed or full is not a server's end; nor is a reader that stands still:
 /// what there's no room for is lost.
 pub fn say(text: &str) {
-    if !log::has_room(std::io::stdout()) {
+    let mut stdout = std::io::stdout().lock();
+    if !log::has_room(&stdout) {
         return;
     }
-    let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
