@@ -93,6 +93,23 @@ fn a_socket_that_was_handed_over_is_used() {
 }
 
 #[test]
+fn what_was_handed_over_and_does_not_listen_is_refused() {
+    let Some(python) = peer("python3") else { return };
+    let script = "import os, socket, sys\n\
+        s = socket.socket(type=getattr(socket, sys.argv[1])); s.bind(('127.0.0.1', 0))\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+        os.execv(sys.argv[2], sys.argv[2:])";
+    for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
+        let mut command = command(&python);
+        command.args(["-c", script, kind]).arg(program(NAME));
+        let outcome = crate::harness::run_command(command, b"");
+        outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
+        assert_eq!(outcome.text(), "");
+    }
+}
+
+#[test]
 fn the_account_is_told_on_request_and_at_the_end() {
     for design in DESIGNS {
         let server = Server::start(NAME, &["--design", design]);

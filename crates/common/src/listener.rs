@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use anyhow::bail;
 use anyhow::{Context, Result};
 use rustix::fd::AsFd;
 #[cfg(unix)]
@@ -52,9 +54,16 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
     let cannot = "cannot use the socket that was handed over";
     let listener = match handed.take_tcp_listener(0) {
         Ok(tcp) => tcp.map(OwnedFd::from),
-        Err(_) => handed.take_unix_listener(0).context(cannot)?.map(OwnedFd::from),
+        Err(_) => handed
+            .take_unix_listener(0)
+            .ok()
+            .with_context(|| format!("{cannot}: it is no TCP or Unix stream socket"))?
+            .map(OwnedFd::from),
     };
     if let Some(listener) = &listener {
+        if !rustix::net::sockopt::socket_acceptconn(listener).context(cannot)? {
+            bail!("{cannot}: it does not listen");
+        }
         let local = sockopt::getsockname(listener).context(cannot)?;
         prepare(listener, &local).context(cannot)?;
     }
