@@ -219,10 +219,13 @@ fn load(server: &Server, count: &str, timeout: &str) -> (BTreeMap<String, u64>, 
     (counts, report)
 }
 
+/// What a report counts, by name.
+type Counts = &'static [(&'static str, u64)];
+
 #[test]
 fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
     // A reply is 72 bytes with its prefix. Of each connection that ends after 100, the second reply comes in part.
-    let table: [(&[&str], _, _, &[(&str, u64)], _); 8] = [
+    let table: [(&[&str], _, _, Counts, _); 8] = [
         (
             &[],
             "50",
