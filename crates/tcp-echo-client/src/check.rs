@@ -22,10 +22,9 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::berkeley::close;
 use common::prefix::Prefix;
-use common::{cli, exit};
+use common::{cli, exit, listener};
 
 use crate::NAME;
-use crate::stdio::Output;
 use catalogue::{ALL, Entry};
 use report::{Report, Verdict};
 use server::{Condition, Server};
@@ -68,8 +67,8 @@ pub struct Options {
 /// Errors: there is no server, or a check has failed.
 pub fn run(options: Options) -> Result<()> {
     if options.list {
-        let list: String = ALL.iter().map(|entry| format!("{:<16}{}\n", entry.name, entry.duty)).collect();
-        return Output::default().write(list.as_bytes()).map(drop);
+        ALL.iter().for_each(|entry| listener::say(&format!("{:<16}{}\n", entry.name, entry.duty)));
+        return Ok(());
     }
     options.trace.turn_on(NAME)?;
     let wanted = |entry: &&Entry| options.only.is_empty() || options.only.iter().any(|name| name == entry.name);
