@@ -9,6 +9,8 @@
 pub mod address;
 pub mod berkeley;
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod datagrams;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
