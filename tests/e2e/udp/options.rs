@@ -46,7 +46,7 @@ fn processes_of_one_machine_talk_through_a_file_if_they_have_a_name() {
     assert_eq!(asks(&named, &path, b""), b"echo -> ");
     server.signal("TERM");
     let (status, _, stderr) = server.finish();
-    assert!(status.success() && stderr.contains("does not answer unix:: its socket has no name"), "{stderr}");
+    assert!(status.success() && stderr.contains(" does not answer a client: its socket has no name"), "{stderr}");
     assert!(stderr.ends_with("received 3, answered 2, without an address 1\n"), "{stderr}");
     assert!(!path.exists(), "it takes its file with it");
 }
@@ -247,10 +247,11 @@ fn number_of(payload: &[u8]) -> u32 {
 
 #[test]
 fn what_a_client_sees_of_the_network_is_what_the_account_says() {
-    let count = 400;
+    // As many as the client's socket has room for.
+    let count = 200;
     let (got, account) = through(&["--drop", "10%", "--seed", "7"], count);
     assert_eq!((got.len() as u64, u64::from(count)), (account["answered"], account["answered"] + account["dropped"]));
-    assert!((20..=60).contains(&account["dropped"]), "{account:?}");
+    assert!((8..=40).contains(&account["dropped"]), "{account:?}");
 
     let (got, account) = through(&["--duplicate", "5%", "--seed", "7"], count);
     assert_eq!((got.len() as u64, account["answered"]), (u64::from(count) + account["duplicated"], u64::from(count)));
@@ -278,9 +279,9 @@ fn what_a_client_sees_of_the_network_is_what_the_account_says() {
 #[test]
 fn the_same_seed_is_the_same_network() {
     let faults = |seed| ["--drop", "20%", "--duplicate", "10%", "--reorder", "10%", "--corrupt", "5%", "--seed", seed];
-    let first = through(&faults("1"), 300);
-    assert_eq!(through(&faults("1"), 300), first);
-    assert_ne!(through(&faults("2"), 300).0, first.0);
+    let first = through(&faults("1"), 200);
+    assert_eq!(through(&faults("1"), 200), first);
+    assert_ne!(through(&faults("2"), 200).0, first.0);
 }
 
 #[test]
