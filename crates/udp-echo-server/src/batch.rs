@@ -29,7 +29,7 @@ use common::datagrams::{Rooms, recvmmsg, sendmmsg, sendmsg_cut};
 use common::packet_info::{Arrival, sendmsg};
 use common::signal::Stop;
 use common::stats::schedule::be_punctual;
-use common::wait::{Interest, wait};
+use common::wait::{Interest, Wake, wait};
 
 use crate::server::Server;
 use crate::simple::{has_room, is_passing};
@@ -98,7 +98,10 @@ impl<'a> Worker<'a> {
             let came = self.arrivals.len();
             if came < LEAST_AT_ONCE {
                 // None or one: the next may take a while. Else some have come meanwhile, as a rule.
-                wait(self.socket, Interest::IN, Some(self.stop), None).context("cannot wait for datagrams")?;
+                let waited = wait(self.socket, Interest::IN, Some(self.stop), None);
+                if waited.context("cannot wait for datagrams")? == Wake::Stop {
+                    break;
+                }
             } else if (BUSY..MOST_AT_ONCE).contains(&came) && !self.gather.is_zero() {
                 thread::sleep(self.gather);
             }
