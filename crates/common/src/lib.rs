@@ -9,9 +9,13 @@
 pub mod address;
 pub mod berkeley;
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod datagrams;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
+#[cfg(target_os = "linux")]
+pub mod kernel_drops;
 pub mod listener;
 pub mod log;
 #[cfg(unix)]

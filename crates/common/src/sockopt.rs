@@ -26,6 +26,13 @@ pub fn set_reuse_address(socket: impl AsFd) -> Result<(), Errno> {
     set(socket, "SO_REUSEADDR", 1, |socket| sockopt::set_socket_reuseaddr(socket, true))
 }
 
+/// SO_REUSEPORT: another socket of the same user, which asks for this too, may be bound to the same port; what arrives is shared
+/// out among them by the addresses of both ends. See socket(7).
+#[cfg(target_os = "linux")]
+pub fn set_reuse_port(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "SO_REUSEPORT", 1, |socket| sockopt::set_socket_reuseport(socket, true))
+}
+
 /// IPV6_V6ONLY off: a socket bound to `::` serves IPv4 clients too, whose addresses appear as `::ffff:192.0.2.7`. See
 /// ipv6(7).
 pub fn set_dual_stack(socket: impl AsFd) -> Result<(), Errno> {
@@ -58,6 +65,21 @@ pub fn set_reset_on_close(socket: impl AsFd) -> Result<(), Errno> {
 /// socket(7).
 pub fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> {
     set(socket, "SO_RCVBUF", bytes, |socket| sockopt::set_socket_recv_buffer_size(socket, bytes))
+}
+
+/// SO_RCVBUF: how much room for received data there is, in the kernel's own count, which on Linux is twice what was asked for:
+/// the other half is for its accounts. See socket(7).
+pub fn receive_buffer(socket: impl AsFd) -> Result<usize, Errno> {
+    let timer = trace::start();
+    let result = sockopt::socket_recv_buffer_size(&socket);
+    timer.end(|| {
+        let call = Call::on("getsockopt", &socket).argument("SO_RCVBUF");
+        match result {
+            Ok(bytes) => call.argument(bytes),
+            Err(errno) => call.returned(Err(errno)),
+        }
+    });
+    result
 }
 
 /// SO_ERROR: takes the error that a background `connect` ended with; `Ok` if it succeeded. See getsockopt(2).
