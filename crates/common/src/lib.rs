@@ -8,15 +8,18 @@
 
 pub mod address;
 pub mod berkeley;
+pub mod check;
 pub mod cli;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
 pub mod listener;
 pub mod log;
+pub mod measure;
 #[cfg(unix)]
 pub mod packet_info;
 pub mod prefix;
+pub mod screen;
 pub mod signal;
 pub mod slots;
 pub mod sockopt;

@@ -1,12 +1,14 @@
 //! From round-trip times to the summary that both clients print, as text and as JSON; nothing in here knows TCP from UDP.
 //!
-//! A run asks [`schedule`] when each request is due, fills it as [`request`] says, and tells a [`Tally`] what became of it:
+//! A run asks [`schedule`], or a [`plan`] for all of it, when each request is due, fills it as [`request`] says, and tells a [`Tally`] what became of it:
 //! [`account`] is who owes whom, [`times`] how long it took. [`report`] is the end of it.
 //!
 //! Every time is a whole number of nanoseconds. Under load a request counts from the moment when it was *due*: what a
 //! server that stalls keeps a client from sending would otherwise never be measured ("coordinated omission").
 
 pub mod account;
+pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod request;
 pub mod schedule;
@@ -17,6 +19,8 @@ use std::time::Instant;
 use report::{Ended, Head, Measured, Rate, Settings};
 
 pub use account::{Account, Errors, Fate, Trouble};
+pub use plan::Plan;
+pub use progress::Progress;
 pub use request::{Pattern, Request};
 pub use schedule::Schedule;
 pub use times::{Summary, Times};

@@ -33,12 +33,23 @@ pub enum Kind {
 pub struct Head {
     schema: &'static str,
     kind: Kind,
-    program: &'static str,
-    version: &'static str,
-    transport: &'static str,
+    #[serde(flatten)]
+    program: Program,
     /// About whom.
     pub target: Target,
     started_unix_ns: u64,
+}
+
+/// Who reports.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Program {
+    /// The program's name.
+    #[serde(rename = "program")]
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What it speaks: `tcp` or `udp`.
+    pub transport: &'static str,
 }
 
 /// The server.
@@ -53,17 +64,11 @@ pub struct Target {
 }
 
 impl Head {
-    /// The report of a run that begins now; `transport` is `tcp` or `udp`.
-    pub fn new(
-        kind: Kind,
-        program: &'static str,
-        version: &'static str,
-        transport: &'static str,
-        target: Target,
-    ) -> Head {
+    /// The report of a run that begins now.
+    pub fn new(kind: Kind, program: Program, target: Target) -> Head {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_unix_ns = since.as_nanos() as u64;
-        Head { schema: SCHEMA, kind, program, version, transport, target, started_unix_ns }
+        Head { schema: SCHEMA, kind, program, target, started_unix_ns }
     }
 }
 
