@@ -10,6 +10,8 @@ pub mod address;
 pub mod berkeley;
 pub mod check;
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod error_queue;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;

@@ -7,6 +7,7 @@
 //! server that stalls keeps a client from sending would otherwise never be measured ("coordinated omission").
 
 pub mod account;
+pub mod jitter;
 pub mod plan;
 pub mod progress;
 pub mod report;
@@ -19,6 +20,7 @@ use std::time::Instant;
 use report::{Ended, Head, Measured, Rate, Settings};
 
 pub use account::{Account, Errors, Fate, Trouble};
+pub use jitter::Jitter;
 pub use plan::Plan;
 pub use progress::Progress;
 pub use request::{Pattern, Request};
@@ -61,6 +63,8 @@ pub struct Tally {
     pub from_schedule: Option<Times>,
     /// The replies' times from when each request was handed to the kernel.
     pub from_send: Times,
+    /// How much those times vary from one reply to the next; None: nobody asks.
+    pub jitter: Option<Jitter>,
 }
 
 impl Tally {
@@ -70,6 +74,9 @@ impl Tally {
         let took_ns = now_ns.saturating_sub(request.sent_ns);
         let fate = if took_ns <= timeout_ns { Fate::Received } else { Fate::Late };
         self.account.settle(fate);
+        if let Some(jitter) = &mut self.jitter {
+            jitter.record(took_ns);
+        }
         if fate == Fate::Received {
             if let Some(times) = &mut self.from_schedule {
                 times.record(now_ns.saturating_sub(request.due_ns));
@@ -93,6 +100,8 @@ impl Tally {
             connect: self.connect.summary(),
             from_schedule: self.from_schedule.as_ref().map(Times::summary),
             from_send: self.from_send.summary(),
+            jitter_ns: self.jitter.and_then(|jitter| jitter.ns()),
+            search: None,
             head,
             settings,
         }

@@ -4,7 +4,9 @@
 
 mod schema;
 
-use common::stats::report::{self, Checked, Ended, Head, Kind, Measured, Point, Program, Rate, Settings, Target};
+use common::stats::report::{
+    self, Checked, Ended, Head, Kind, Measured, Point, Program, Rate, Settings, Target, Trial,
+};
 use common::stats::{Account, Errors, Times};
 use serde_json::{Value, json};
 
@@ -29,6 +31,9 @@ fn measured(times: &Times, duration_ns: u64) -> Measured {
         connect: Times::default().summary(),
         from_schedule: None,
         from_send: times.summary(),
+        jitter_ns: (duration_ns > 0).then_some(1),
+        search: (duration_ns > 0)
+            .then(|| vec![Trial { rate_per_second: 1000, offered: 500, missing: 0, passed: true }]),
     }
 }
 

@@ -52,11 +52,11 @@ impl Options {
             connections: u64::from(self.connections),
             pipeline: u64::from(self.pipeline),
             rate_per_second: self.rate.map(u64::from),
-            interval_ns: None,
             timeout_ns: ns(self.measure.timeout),
             warmup_ns: ns(self.warmup),
             duration_ns: self.duration().map(ns),
             count: self.count,
+            ..Settings::default()
         }
     }
 

@@ -23,7 +23,13 @@ impl fmt::Display for Measured {
         if kind == Kind::Load {
             self.rates(f)?;
         }
-        times(f, "connect", &self.connect)?;
+        // Without a connection there is nothing to wait for.
+        if self.connect.count > 0 {
+            times(f, "connect", &self.connect)?;
+        }
+        if let Some(jitter_ns) = self.jitter_ns {
+            writeln!(f, "jitter         {} ms (RFC 3550)", Milliseconds(jitter_ns))?;
+        }
         let Some(from_schedule) = self.from_schedule.as_ref().filter(|_| kind == Kind::Load) else {
             times(f, if kind == Kind::Ping { "round trip" } else { "from send" }, &self.from_send)?;
             return if kind == Kind::Ping { Ok(()) } else { f.write_str(&bars(&self.from_send, "from send")) };
@@ -45,6 +51,11 @@ impl Measured {
             None => writeln!(f, "offered        as many as come back; --rate keeps to a schedule, as users do")?,
         }
         writeln!(f, "achieved       {}", show(&self.achieved))?;
+        for trial in self.search.iter().flatten() {
+            let (rate, missing, offered) = (trial.rate_per_second, trial.missing, trial.offered);
+            let verdict = if trial.passed { "few enough" } else { "too many" };
+            writeln!(f, "tried          {rate:>9} requests/s: {missing} of {offered} missing, {verdict}")?;
+        }
         let bytes = self.throughput.bytes_per_second.unwrap_or_default();
         writeln!(f, "throughput     {:.3} MB/s each way", bytes as f64 / 1e6)
     }
