@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::address::Address;
 use crate::prefix::Prefix;
-use crate::stats::report::{self, Ended, Head, Kind, Measured, Program, Target};
+use crate::stats::report::{Ended, Head, Kind, Measured, Program, Target};
 use crate::{cli, screen};
 
 /// After the user has asked to stop, replies on their way have so long to arrive.
@@ -58,8 +58,7 @@ pub fn ns(duration: Duration) -> u64 {
 ///
 /// Errors: a reply was lost, late or wrong; stdout can't be written.
 pub fn finish(measured: &Measured, json: bool) -> Result<()> {
-    let text = if json { report::json(measured) } else { measured.to_string() };
-    screen::print(text).context("cannot report")?;
+    screen::print(measured.text(json)).context("cannot report")?;
     let (account, errors, address) = (&measured.account, &measured.errors, &measured.head.target.address);
     if account.missing() > 0 {
         bail!("cannot get every reply from {address}: {} of {} are missing", account.missing(), account.sent);

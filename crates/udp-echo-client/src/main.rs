@@ -16,6 +16,7 @@ mod ask;
 mod flow;
 mod ledger;
 mod lines;
+mod load;
 #[cfg(unix)]
 mod own_name;
 mod ping;
@@ -76,6 +77,7 @@ struct Options {
 #[derive(Subcommand)]
 enum Use {
     Ping(ping::Options),
+    Load(load::Options),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<()> {
     match options.use_ {
         Some(Use::Ping(options)) => return ping::run(options),
+        Some(Use::Load(options)) => return load::run(options),
         None => {}
     }
     options.trace.turn_on(NAME)?;

@@ -242,6 +242,13 @@ impl Rate {
     }
 }
 
+impl Measured {
+    /// The report as it is printed: for people, or as JSON.
+    pub fn text(&self, as_json: bool) -> String {
+        if as_json { json(self) } else { self.to_string() }
+    }
+}
+
 /// A report as one line of JSON.
 pub fn json(report: &impl Serialize) -> String {
     let mut json = serde_json::to_string(report).expect("a report of strings and numbers is always JSON");

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Kind, Measured, Rate};
+use super::{Kind, Measured, Rate, Trial};
 use crate::stats::Summary;
 
 /// How wide the longest bar of a histogram is.
@@ -51,13 +51,17 @@ impl Measured {
             None => writeln!(f, "offered        as many as come back; --rate keeps to a schedule, as users do")?,
         }
         writeln!(f, "achieved       {}", show(&self.achieved))?;
-        for trial in self.search.iter().flatten() {
-            let (rate, missing, offered) = (trial.rate_per_second, trial.missing, trial.offered);
-            let verdict = if trial.passed { "few enough" } else { "too many" };
-            writeln!(f, "tried          {rate:>9} requests/s: {missing} of {offered} missing, {verdict}")?;
-        }
         let bytes = self.throughput.bytes_per_second.unwrap_or_default();
         writeln!(f, "throughput     {:.3} MB/s each way", bytes as f64 / 1e6)
+    }
+}
+
+/// `tried            1000 requests/s: 0 of 1000 missing`
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rate, missing, offered) = (self.rate_per_second, self.missing, self.offered);
+        let verdict = if self.passed { "" } else { ": too many" };
+        write!(f, "tried          {rate:>9} requests/s: {missing} of {offered} missing{verdict}")
     }
 }
 
