@@ -281,11 +281,13 @@ impl<'a> Engine<'a> {
         if has_news {
             self.hear_news(flow, None);
         }
+        let mut has_heard = false;
         for _ in 0..RECEIVES_A_TURN {
             let (ledger, plan, waiting) = (&mut self.ledger, &mut self.plan, &mut self.waiting[flow]);
             let (clock, heard_ns) = (&self.clock, &mut self.heard_ns);
             let mut now_ns = None;
             let received = self.wire.receive(&self.flows[flow].socket, |datagram| {
+                has_heard = true;
                 let now_ns = *now_ns.get_or_insert_with(|| clock.ns());
                 let arrival = ledger.judge(datagram, flow, now_ns);
                 *waiting -= usize::from(arrival.frees);
@@ -297,6 +299,7 @@ impl<'a> Engine<'a> {
                 }
             });
             match received {
+                Ok(Input::Some) if !has_heard => return Ok(()),
                 Ok(Input::Some) => return self.fill(flow),
                 Ok(Input::More) => self.fill(flow)?,
                 Err(errno) if is_unreachable(errno) || errno == Errno::MSGSIZE => self.hear_news(flow, Some(errno)),
