@@ -15,6 +15,8 @@ pub mod error_queue;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
+#[cfg(target_os = "linux")]
+pub mod kernel_drops;
 pub mod listener;
 pub mod log;
 pub mod measure;
