@@ -1,17 +1,19 @@
 //! A careful client: it asks again what may have been lost on the way, and knows a late reply from a wrong one.
 
 use std::collections::VecDeque;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use common::Errno;
 use common::address::Address;
-use common::berkeley::{AsFd, OwnedFd, SocketType, close, connect, recv, send, socket};
+use common::berkeley::{OwnedFd, SocketType, close, connect, recv, send, socket};
 use common::check::skip;
 use common::prefix::Prefix;
 use common::sockopt;
 use common::wait::{Interest, Wake, wait};
 
+use crate::ask::is_unreachable;
 use crate::flow::LARGEST_DATAGRAM_BYTES;
 #[cfg(unix)]
 use crate::own_name::OwnName;
@@ -20,6 +22,8 @@ use crate::own_name::OwnName;
 const SENDINGS: u32 = 3;
 /// Nothing for so long: then nothing comes.
 const QUIET: Duration = Duration::from_millis(100);
+/// Who is refused waits so long before asking again: a server that makes a socket for each client may have none for a moment.
+const PAUSE: Duration = Duration::from_millis(50);
 /// So many of the last questions are remembered: one more reply to one of them is no wrong reply to another.
 const REMEMBERED: usize = 128;
 /// How much of a reply to show.
@@ -79,23 +83,31 @@ impl Client {
     pub fn exchange(&mut self, message: &[u8]) -> Result<()> {
         match self.ask(message)? {
             Some(reply) => self.is_right(&reply, message),
-            None => bail!("{} came back of a datagram of {} bytes", "nothing", message.len()),
+            None => bail!("nothing came back of a datagram of {} bytes", message.len()),
         }
     }
 
     /// Sends a message, again if need be, and returns what comes back: all of it, with the prefix. None: nothing.
     ///
-    /// Errors: it can't be sent; nobody listens there.
+    /// Errors: it can't be sent; each time it finds nobody there.
     pub fn ask(&mut self, message: &[u8]) -> Result<Option<Vec<u8>>> {
-        let (began, mut sent) = (Instant::now(), 0);
+        let (began, mut sent, mut refused) = (Instant::now(), 0, 0);
         let until = self.deadline.min(began + self.timeout);
         while sent < SENDINGS && Instant::now() < until {
             self.say(message)?;
             sent += 1;
             let again = until.min(began + self.timeout * sent / SENDINGS);
-            while let Some(reply) = self.hear(again)? {
-                if !self.is_old(&reply, message) {
-                    return Ok(Some(reply));
+            loop {
+                match self.hear(again) {
+                    Ok(Some(reply)) if self.is_old(&reply, message) => {}
+                    Ok(Some(reply)) => return Ok(Some(reply)),
+                    Ok(None) => break,
+                    Err(errno) if refused + 1 == SENDINGS => return Err(errno).context("cannot receive"),
+                    Err(_) => {
+                        refused += 1;
+                        thread::sleep(PAUSE);
+                        break;
+                    }
                 }
             }
         }
@@ -104,18 +116,21 @@ impl Client {
 
     /// Sends a message, and doesn't look at what comes back yet.
     ///
-    /// Errors: it can't be sent; nobody listens there.
+    /// Errors: it can't be sent.
     pub fn say(&mut self, message: &[u8]) -> Result<()> {
         self.asked.push_front(message.to_vec());
         self.asked.truncate(REMEMBERED);
+        let mut refused = 0;
         loop {
             match send(self.socket(), message) {
                 Ok(_) => return Ok(()),
                 Err(Errno::MSGSIZE) => return skip("this system sends no datagrams as large as that"),
                 Err(Errno::AGAIN | Errno::NOBUFS) if Instant::now() < self.deadline => {
-                    wait(self.socket(), Interest::OUT, None, Some(Instant::now() + QUIET))?;
+                    wait(self.socket(), Interest::OUT, None, Some(Instant::now() + PAUSE))?;
                 }
                 Err(Errno::INTR) => {}
+                // The news of an earlier one: this one has not been sent yet.
+                Err(errno) if is_unreachable(errno) && refused < SENDINGS => refused += 1,
                 Err(errno) => return Err(errno).context("cannot send"),
             }
         }
@@ -124,22 +139,40 @@ impl Client {
     /// Waits for the next datagram. None: none came.
     ///
     /// Errors: nobody listens there.
-    pub fn hear(&self, until: Instant) -> Result<Option<Vec<u8>>> {
-        hear(self.socket(), until)
+    fn hear(&self, until: Instant) -> Result<Option<Vec<u8>>, Errno> {
+        let mut data = vec![0; LARGEST_DATAGRAM_BYTES];
+        while let Wake::Ready(_) = wait(self.socket(), Interest::IN, None, Some(until))? {
+            match recv(self.socket(), &mut data) {
+                Ok(length) => {
+                    data.truncate(length);
+                    return Ok(Some(data));
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(None)
     }
 
-    /// As [`Self::hear`], until the deadline.
+    /// Waits for the next datagram. None: none came.
     ///
-    /// Errors: as there.
+    /// Errors: the socket is broken.
     pub fn hear_next(&self) -> Result<Option<Vec<u8>>> {
-        self.hear(self.deadline.min(Instant::now() + self.timeout))
+        let until = self.deadline.min(Instant::now() + self.timeout);
+        loop {
+            match self.hear(until) {
+                // That one is lost; another may still be answered.
+                Err(errno) if is_unreachable(errno) => {}
+                result => return result.context("cannot receive"),
+            }
+        }
     }
 
     /// Sees to it that nothing more comes: each datagram has one reply.
     ///
     /// Errors: something does.
     pub fn hear_nothing(&self) -> Result<()> {
-        match self.hear(self.deadline.min(Instant::now() + QUIET))? {
+        match self.hear(self.deadline.min(Instant::now() + QUIET)).context("cannot receive")? {
             Some(more) => bail!("after the reply it sent {} as well", excerpt(&more)),
             None => Ok(()),
         }
@@ -186,24 +219,6 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.socket.take().map(close);
     }
-}
-
-/// Waits for the next datagram of a connected socket. None: none came.
-///
-/// Errors: nobody listens there.
-fn hear(socket: impl AsFd, until: Instant) -> Result<Option<Vec<u8>>> {
-    let mut data = vec![0; LARGEST_DATAGRAM_BYTES];
-    while let Wake::Ready(_) = wait(&socket, Interest::IN, None, Some(until))? {
-        match recv(&socket, &mut data) {
-            Ok(length) => {
-                data.truncate(length);
-                return Ok(Some(data));
-            }
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(errno) => return Err(errno).context("cannot receive"),
-        }
-    }
-    Ok(None)
 }
 
 /// The beginning of some bytes, for people.
