@@ -4,7 +4,8 @@
 //! remembered until the end of the run, whatever has become of it: only so is a late reply not lost, a duplicate not another
 //! reply, and what is overtaken not forgotten. The memory for that is bounded; see [`MOST_REMEMBERED`].
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 
 use common::Errno;
 use common::prefix::Prefix;
@@ -13,8 +14,10 @@ use common::stats::{Fate, Pattern, Request, Tally, Trouble};
 /// So many probes are remembered, the last ones: at a probe a second those of twelve days, in 32 MiB. What is older and still
 /// without a reply is lost.
 pub const MOST_REMEMBERED: usize = 1 << 20;
-/// So many bytes of a number tell a probe from any other that is remembered.
-const TELLING_BITS: u32 = 56;
+/// So many bits of a number tell a probe from any other that is remembered: three bytes.
+const TELLING_BITS: u32 = 21;
+/// Of so many damaged replies that don't say which probe they answer, a second copy is recognised.
+const MOST_RIDDLES: usize = 65_536;
 
 /// What a datagram turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub struct Ledger {
     /// Wrong replies whose probe can't be told.
     corrupt: u64,
     truncated: u64,
+    /// What the damaged ones of them looked like.
+    hasher: RandomState,
+    riddles: HashSet<u64>,
 }
 
 impl Ledger {
@@ -93,6 +99,8 @@ impl Ledger {
             highest: vec![0; flows],
             corrupt: 0,
             truncated: 0,
+            hasher: RandomState::new(),
+            riddles: HashSet::new(),
         }
     }
 
@@ -155,15 +163,15 @@ impl Ledger {
             return Arrival { kind: Kind::Duplicate, request: Some(request), frees: false };
         }
         self.entries[index].has_fate = true;
+        let highest = &mut self.highest[flow];
+        let out_of_order = request.sequence < *highest;
+        *highest = (*highest).max(request.sequence + 1);
+        self.tally.account.out_of_order += u64::from(out_of_order && entry.counts);
         let kind = if is_right {
             let fate = match entry.counts {
                 true => self.tally.answered(&request, now_ns, self.timeout_ns),
                 false => Fate::Received,
             };
-            let highest = &mut self.highest[flow];
-            let out_of_order = request.sequence < *highest;
-            *highest = (*highest).max(request.sequence + 1);
-            self.tally.account.out_of_order += u64::from(out_of_order && entry.counts);
             Kind::Answer { late: fate == Fate::Late, out_of_order }
         } else {
             let (kind, fate) =
@@ -185,6 +193,9 @@ impl Ledger {
         let kind = if is_in_the_prefix || is_cut {
             self.truncated += 1;
             Kind::Truncated(if is_in_the_prefix { 0 } else { payload.len() })
+        } else if self.riddles.len() < MOST_RIDDLES && !self.riddles.insert(self.hasher.hash_one(datagram)) {
+            self.tally.account.duplicates += 1;
+            return Arrival { kind: Kind::Duplicate, request: None, frees: false };
         } else {
             self.corrupt += 1;
             Kind::Corrupt

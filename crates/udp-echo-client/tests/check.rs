@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use assert_cmd::Command;
-use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
 
 /// Longer than any of these tests takes on a busy machine.
