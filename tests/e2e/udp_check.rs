@@ -1,9 +1,7 @@
 //! What `udp-echo-client check` finds out about servers: ours, the lecture's, and other people's.
 
-use std::process::Command;
-
 use crate::check::{Tap, Theirs};
-use crate::harness::{Process, Server, command, peer, program, run};
+use crate::harness::{Process, Server, any_peer, command, eventually, peer, program, run};
 
 /// What a server does not do is seen when this is over.
 const SHORT: &str = "3s";
@@ -138,19 +136,48 @@ fn pythons_threading_server_cuts_large_datagrams_and_is_right_in_all_else() {
 #[test]
 #[cfg(target_os = "linux")]
 fn inetd_answers_from_the_wrong_address_as_well() {
-    let Some(inetd) = peer("inetutils-inetd") else { return };
+    let Some(inetd) = any_peer(&["inetutils-inetd", "xinetd"]) else { return };
     crate::namespace::inside(move || {
-        let configuration = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&configuration, "echo dgram udp4 wait root internal\n").unwrap();
-        let mut server = Command::new("setpriv");
-        server.args(["--pdeathsig", "KILL", "--"]).arg(&inetd);
-        // In the foreground, where it says what it does.
-        server.args(["-d", "--pidfile="]).arg(configuration.path());
-        let server = Process::start(server);
-        server.stderr_has("registered internal on");
-        fails("7", &["large", "largest", "source"], &[]);
-        let ping = ["ping", "127.0.0.2", "7", "--count", "2", "--interval", "1ms", "--timeout", "100ms"];
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, process) = (folder.path().join("inetd.conf"), folder.path().join("inetd.pid"));
+        let is_xinetd = inetd.ends_with("xinetd");
+        std::fs::write(&settings, if is_xinetd { XINETD } else { "echo dgram udp4 wait root internal\n" }).unwrap();
+        let mut server = command(&inetd);
+        match is_xinetd {
+            true => {
+                server.args(["-dontfork", "-filelog", "/dev/null", "-f"]).arg(&settings).arg("-pidfile").arg(process)
+            }
+            // In the foreground, where it says what it does.
+            false => server.args(["-d", &format!("--pidfile={}", process.display())]).arg(&settings),
+        };
+        let _server = Process::start(server);
+        eventually("an answer", || run("udp-echo-client", &["127.0.0.1", "7"]).status.success());
+        if is_xinetd {
+            // Its buffer is smaller still; and what has come while it answers one it throws away.
+            let wrong = ["burst", "fragments", "large", "largest", "source"];
+            let only: Vec<&str> = wrong.iter().flat_map(|name| ["--only", name]).collect();
+            check("127.0.0.1", "7", SHORT, &only).fails(&wrong);
+        } else {
+            fails("7", &["large", "largest", "source"], &[]);
+        }
+        let ping = ["ping", "127.0.0.2", "7", "--count", "2", "--interval", "200ms", "--timeout", "100ms"];
         let outcome = run("udp-echo-client", &ping);
         assert!(outcome.text().contains("; besides 2 from a wrong source, time "), "{outcome:?}");
     });
 }
+
+/// xinetd's own echo service.
+#[cfg(target_os = "linux")]
+const XINETD: &str = "
+service echo
+{
+    type = INTERNAL UNLISTED
+    id = echo-dgram
+    socket_type = dgram
+    protocol = udp
+    port = 7
+    wait = yes
+    disable = no
+    cps = 1000000 1
+}
+";
