@@ -4,10 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::harness::{Process, noise, program, run, run_with_input, without_account, without_prefix};
 use crate::namespace::{Neighbour, counter, inside, ip};
-use crate::udp::peer::{ask, client_at, echo};
+use crate::udp::peer::{ask, client_at, echo, next};
 
 /// The addresses over there, and one that asks them. 192.0.2.0/24 and 2001:db8::/32 are kept for such uses.
 const THERE: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
+
+/// The ways of our UDP server to answer.
+const DESIGNS: [&str; 2] = ["simple", "batch"];
 
 /// A neighbour with two addresses of each family.
 fn neighbour() -> Neighbour {
@@ -46,11 +49,13 @@ fn stops_with(server: Process, said: &str) {
 fn udp_answers_come_from_the_address_that_was_asked() {
     inside(|| {
         let neighbour = neighbour();
-        let server = server_there(&neighbour, "udp-echo-server", &[]);
-        for host in THERE.into_iter().chain(["fe80::1%here"]) {
-            run("udp-echo-client", &[host, "2000", "to", host]).printed(&format!("echo -> to {host}\n"));
+        for design in DESIGNS {
+            let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+            for host in THERE.into_iter().chain(["fe80::1%here"]) {
+                run("udp-echo-client", &[host, "2000", "to", host]).printed(&format!("echo -> to {host}\n"));
+            }
+            stops_with(server, "udp-echo-server: received 5, answered 5\n");
         }
-        stops_with(server, "udp-echo-server: received 5, answered 5\n");
     });
 }
 
@@ -58,17 +63,20 @@ fn udp_answers_come_from_the_address_that_was_asked() {
 fn a_datagram_larger_than_a_packet_comes_back_whole() {
     inside(|| {
         let neighbour = neighbour();
-        let server = server_there(&neighbour, "udp-echo-server", &[]);
-        for (here, there) in [("192.0.2.9", "192.0.2.2"), ("2001:db8::9", "2001:db8::2")] {
-            let client = client_at((here.parse::<IpAddr>().unwrap(), 0));
-            let there = SocketAddr::new(there.parse().unwrap(), 2000);
-            for size in [1472, 1473, 10_000] {
-                assert!(ask(&client, there, &noise(size)) == echo(&noise(size)), "{size} bytes to {there}");
+        for design in DESIGNS {
+            let in_pieces = counter("Ip", "FragCreates");
+            let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+            for (here, there) in [("192.0.2.9", "192.0.2.2"), ("2001:db8::9", "2001:db8::2")] {
+                let client = client_at((here.parse::<IpAddr>().unwrap(), 0));
+                let there = SocketAddr::new(there.parse().unwrap(), 2000);
+                for size in [1472, 1473, 10_000] {
+                    assert!(ask(&client, there, &noise(size)) == echo(&noise(size)), "{size} bytes to {there}");
+                }
             }
+            // It did go in pieces: 2 for 1,473 bytes, and 7 for 10,000.
+            assert_eq!(counter("Ip", "FragCreates") - in_pieces, 9);
+            stops_with(server, "udp-echo-server: received 6, answered 6\n");
         }
-        // It did go in pieces: 2 for 1,473 bytes, and 7 for 10,000.
-        assert_eq!(counter("Ip", "FragCreates"), 9);
-        stops_with(server, "udp-echo-server: received 6, answered 6\n");
     });
 }
 
@@ -77,10 +85,11 @@ fn a_datagram_larger_than_a_packet_comes_back_whole() {
 fn a_datagram_to_many_is_not_answered() {
     inside(|| {
         let neighbour = neighbour();
-        for (host, multicast) in
-            [("", format!("[ff02::1%{}]:2000", index_here())), ("0.0.0.0", "224.0.0.1:2000".into())]
+        let everywhere = [("", format!("[ff02::1%{}]:2000", index_here())), ("0.0.0.0", "224.0.0.1:2000".into())];
+        for (design, (host, multicast)) in
+            DESIGNS.into_iter().flat_map(|design| everywhere.clone().map(|to| (design, to)))
         {
-            let server = server_there(&neighbour, "udp-echo-server", &["--host", host]);
+            let server = server_there(&neighbour, "udp-echo-server", &["--host", host, "--design", design]);
             let client = client_at((Ipv4Addr::new(192, 0, 2, 9), 0));
             client.set_broadcast(true).unwrap();
             let multicast: SocketAddr = multicast.parse().unwrap();
@@ -133,6 +142,35 @@ fn the_tcp_pair_across_the_network() {
         assert_eq!((reply.stderr.as_str(), reply.status.code()), ("", Some(0)));
         assert!(without_prefix(&reply.stdout) == payload);
         stops_with(server, "");
+    });
+}
+
+/// What the kernel is to cut must fit into a packet of this network; what doesn't leaves by itself, in fragments.
+#[test]
+fn a_burst_comes_back_whole_whatever_the_network_carries() {
+    inside(|| {
+        let neighbour = neighbour();
+        for mtu in [1500, 1280] {
+            ip(&format!("link set here mtu {mtu}"));
+            neighbour.ip(&format!("link set there mtu {mtu}"));
+            for design in DESIGNS {
+                let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+                for (here, there) in [("192.0.2.9", "192.0.2.2"), ("2001:db8::9", "2001:db8::2")] {
+                    let client = client_at((here.parse::<IpAddr>().unwrap(), 0));
+                    let there = SocketAddr::new(there.parse().unwrap(), 2000);
+                    for size in [64, 1212, 1220, 1232, 1240, 1400, 1444, 1452, 1472, 2000] {
+                        let datagram = |number: u8| [&[number][..], &noise(size)].concat();
+                        for number in 0..20 {
+                            client.send_to(&datagram(number), there).unwrap();
+                        }
+                        for number in 0..20 {
+                            assert!(next(&client, there) == echo(&datagram(number)), "{size} bytes, {mtu}, {there}");
+                        }
+                    }
+                }
+                stops_with(server, "udp-echo-server: received 400, answered 400\n");
+            }
+        }
     });
 }
 

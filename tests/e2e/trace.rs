@@ -211,21 +211,50 @@ fn three_datagrams(server: &Server, from: &str) {
     }
 }
 
+/// Two long datagrams in one piece, which are too long to be sent back as such, and two short ones, which are not.
+#[cfg(target_os = "linux")]
+fn two_pieces(server: &Server, from: &str) {
+    let client = UdpSocket::bind(from).unwrap();
+    client.set_read_timeout(Some(SOON)).unwrap();
+    let to = (client.local_addr().unwrap().ip(), server.address.port()).into();
+    for length in [2000, 4] {
+        let data = vec![b'"'; 2 * length];
+        common::datagrams::sendmsg_cut(&client, &[std::io::IoSlice::new(&data)], length as u16, &to, None).unwrap();
+        for _ in 0..2 {
+            assert_eq!(client.recv(&mut [0; 4000]).unwrap(), length + 8);
+        }
+    }
+}
+
 #[test]
 fn udp_echo_server_on_one_address() {
     tells_what_strace_sees("udp-echo-server", &[], ONE_THREAD, &|command| {
-        server("udp-echo-server", command, &["--host", "127.0.0.1"], &|server| three_datagrams(server, "127.0.0.1:0"))
+        let arguments = ["--host", "127.0.0.1", "--design", "simple"];
+        server("udp-echo-server", command, &arguments, &|server| three_datagrams(server, "127.0.0.1:0"))
     });
 }
 
 #[test]
 fn udp_echo_server_on_every_interface() {
     tells_what_strace_sees("udp-echo-server", &[], ONE_THREAD, &|command| {
-        server("udp-echo-server", command, &["--host", ""], &|server| {
+        server("udp-echo-server", command, &["--host", "", "--design", "simple"], &|server| {
             three_datagrams(server, "127.0.0.2:0");
             three_datagrams(server, "[::1]:0");
         })
     });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn udp_echo_server_with_many_datagrams_at_once() {
+    for host in ["127.0.0.1", ""] {
+        tells_what_strace_sees("udp-echo-server", &[], ONE_THREAD, &|command| {
+            server("udp-echo-server", command, &["--host", host, "--design", "batch"], &|server| {
+                three_datagrams(server, "127.0.0.1:0");
+                two_pieces(server, "127.0.0.1:0");
+            })
+        });
+    }
 }
 
 #[test]

@@ -5,6 +5,9 @@
 //! kernel. So datagrams that came glued together are taken as they are (GRO), each is looked at and answered by itself, and
 //! replies of one length to one client leave glued together again (GSO): `trains.rs`. The client gets single datagrams.
 //!
+//! The more come with one call, the less each costs. So while they come faster than one by one, the server looks the other way
+//! for a moment (`--gather`), as network cards do before they interrupt a processor; one that comes alone never waits.
+//!
 //! With `--workers`, each thread has a socket of its own, and the kernel chooses by the addresses of both ends: what one client
 //! sends is answered by one thread, in its order.
 
@@ -16,7 +19,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use common::Errno;
@@ -25,32 +28,38 @@ use common::berkeley::{OwnedFd, close, sendto};
 use common::datagrams::{Rooms, recvmmsg, sendmmsg, sendmsg_cut};
 use common::packet_info::{Arrival, sendmsg};
 use common::signal::Stop;
+use common::stats::schedule::be_punctual;
 use common::wait::{Interest, wait};
 
 use crate::server::Server;
 use crate::simple::is_passing;
-use trains::{Reply, make_up};
+use trains::{Reply, Yard};
 
 /// So many datagrams are received at once: more would not fit into a processor's cache.
 const MOST_AT_ONCE: usize = 64;
 /// So many at least, to tell whether there are more.
 const LEAST_AT_ONCE: usize = 2;
+/// When so many come at once, datagrams come faster than they can be answered one by one.
+const BUSY: usize = 3;
 /// A thread needs no more.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it.
+/// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it. While they keep
+/// coming, it lets them gather for so long, and answers them together.
 ///
 /// Errors: a socket itself is broken; there is no thread to be had.
-pub fn serve(sockets: Vec<OwnedFd>, server: Server, stop: &Stop) -> Result<()> {
+pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: &Stop) -> Result<()> {
     let tally = Arc::clone(&server.tally);
     thread::scope(|scope| {
         let others = sockets[1..].iter().map(|socket| {
             let server = server.another();
             let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            thread.spawn_scoped(scope, move || Worker::new(socket, server).work(stop)).context("cannot start a thread")
+            thread
+                .spawn_scoped(scope, move || Worker::new(socket, server, gather).work(stop))
+                .context("cannot start a thread")
         });
         let others = others.collect::<Result<Vec<_>>>()?;
-        let first = Worker::new(&sockets[0], server).work(stop);
+        let first = Worker::new(&sockets[0], server, gather).work(stop);
         others.into_iter().map(|other| other.join().expect("a worker doesn't panic")).fold(first, Result::and)
     })?;
     tally.look();
@@ -65,32 +74,39 @@ struct Worker<'a> {
     rooms: Rooms,
     arrivals: Vec<Arrival>,
     replies: Vec<Reply>,
+    trains: Vec<Range<usize>>,
+    yard: Yard,
     prefix_bytes: usize,
+    gather: Duration,
     /// Whether replies may leave in trains: until it turns out that they can't.
     cuts: bool,
 }
 
 impl Worker<'_> {
-    fn new(socket: &OwnedFd, server: Server) -> Worker<'_> {
+    fn new(socket: &OwnedFd, server: Server, gather: Duration) -> Worker<'_> {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
-        Worker { socket, server, rooms, arrivals: Vec::new(), replies: Vec::new(), prefix_bytes, cuts: true }
+        let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
+        let yard = Yard::default();
+        Worker { socket, server, rooms, arrivals, replies, trains, yard, prefix_bytes, gather, cuts: true }
     }
 
     /// Receives and answers, again and again.
     fn work(mut self, stop: &Stop) -> Result<()> {
-        let mut most = LEAST_AT_ONCE;
+        be_punctual();
         while !stop.is_asked() {
+            let came = self.arrivals.len();
+            if came < LEAST_AT_ONCE {
+                // None or one: the next may take a while. Else some have come meanwhile, as a rule.
+                wait(self.socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")?;
+            } else if (BUSY..MOST_AT_ONCE).contains(&came) && !self.gather.is_zero() {
+                thread::sleep(self.gather);
+            }
+            let most = (2 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
             match recvmmsg(self.socket, &mut self.rooms, most, &mut self.arrivals) {
                 Ok(()) => self.answer(),
                 Err(errno) if is_passing(errno) => {}
                 Err(errno) => return Err(errno).context("cannot receive datagrams"),
             }
-            let came = self.arrivals.len();
-            // Fewer than there was room for: there are no more.
-            if came < most {
-                wait(self.socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")?;
-            }
-            most = (4 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
         }
         Ok(())
     }
@@ -117,9 +133,10 @@ impl Worker<'_> {
             }
         }
         self.server.tally.received.add(received);
-        let trains = make_up(&mut self.replies, &self.arrivals, self.prefix_bytes);
+        self.yard.make_up(&mut self.replies, &self.arrivals, self.prefix_bytes, &mut self.trains);
         let mut alone = 0..0;
-        for train in trains {
+        for number in 0..self.trains.len() {
+            let train = self.trains[number].clone();
             let goes_alone = !self.cuts || train.len() == 1;
             if goes_alone && alone.is_empty() {
                 alone = train;
@@ -215,7 +232,7 @@ impl Worker<'_> {
     /// These replies have left.
     fn sent(&self, replies: &[Reply]) {
         self.server.tally.answered.add(replies.len() as u64);
-        for reply in replies {
+        for reply in replies.iter().filter(|_| self.server.verbose) {
             let peer = self.arrivals[reply.to].peer.into();
             self.server.show(&self.rooms.bytes()[reply.data.clone()], &peer);
         }

@@ -86,7 +86,7 @@ fn run(options: Options) -> Result<()> {
 fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: &Stop) -> Result<()> {
     #[cfg(target_os = "linux")]
     if options.design() == Design::Batch && server.is_internet {
-        return batch::serve(sockets, server, stop);
+        return batch::serve(sockets, server, options.gather, stop);
     }
     let socket = sockets.swap_remove(0);
     if options.faults.any() {
