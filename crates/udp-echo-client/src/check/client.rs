@@ -210,14 +210,16 @@ impl Client {
     }
 
     /// Leaves at once: what still comes finds nobody.
-    pub fn leave(mut self) {
-        self.socket.take().map(close);
+    pub fn leave(self) {
+        drop(self);
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.socket.take().map(close);
+        if let Some(socket) = self.socket.take() {
+            close(socket);
+        }
     }
 }
 
