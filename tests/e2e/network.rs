@@ -1,8 +1,9 @@
 //! The pairs across a network: two machines, as it were, and a virtual cable between them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
-use crate::harness::{Process, noise, program, run, run_with_input, without_account, without_prefix};
+use crate::harness::{Process, noise, program, run, run_with_input, skip, without_account, without_prefix};
 use crate::namespace::{Neighbour, counter, inside, ip};
 use crate::udp::peer::{ask, client_at, echo, next};
 
@@ -170,6 +171,36 @@ fn a_burst_comes_back_whole_whatever_the_network_carries() {
                 }
                 stops_with(server, "udp-echo-server: received 400, answered 400\n");
             }
+        }
+    });
+}
+
+/// A network that is slower than the server: what waits to be sent takes more room than a socket has.
+#[test]
+fn a_slow_network_makes_the_server_wait_and_loses_nothing() {
+    inside(|| {
+        let neighbour = neighbour();
+        let slow = "qdisc add dev there root tbf rate 40mbit burst 16kb limit 64mb";
+        if !neighbour.command(Path::new("tc")).args(slow.split(' ')).status().is_ok_and(|status| status.success()) {
+            return skip("there is no tc, or it can't make a network slow");
+        }
+        for design in DESIGNS {
+            let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+            let client = client_at((Ipv4Addr::new(192, 0, 2, 9), 0));
+            let there = "192.0.2.1:2000".parse().unwrap();
+            let datagram = |number: u32| [&number.to_be_bytes()[..], &[b'.'; 1400]].concat();
+            // Ten times as much as a socket has room for, of which some is under way at any time.
+            const AT_ONCE: u32 = 80;
+            for number in 0..1000 {
+                client.send_to(&datagram(number), there).unwrap();
+                if let Some(answered) = number.checked_sub(AT_ONCE) {
+                    assert!(next(&client, there) == echo(&datagram(answered)), "{answered}");
+                }
+            }
+            for number in 1000 - AT_ONCE..1000 {
+                assert!(next(&client, there) == echo(&datagram(number)), "{number}");
+            }
+            stops_with(server, "udp-echo-server: received 1000, answered 1000\n");
         }
     });
 }

@@ -29,10 +29,10 @@ use common::datagrams::{Rooms, recvmmsg, sendmmsg, sendmsg_cut};
 use common::packet_info::{Arrival, sendmsg};
 use common::signal::Stop;
 use common::stats::schedule::be_punctual;
-use common::wait::{Interest, wait};
+use common::wait::{Interest, Wake, wait};
 
 use crate::server::Server;
-use crate::simple::is_passing;
+use crate::simple::{has_room, is_passing};
 use trains::{Reply, Yard};
 
 /// So many datagrams are received at once: more would not fit into a processor's cache.
@@ -55,11 +55,11 @@ pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: &Sto
             let server = server.another();
             let thread = thread::Builder::new().stack_size(STACK_BYTES);
             thread
-                .spawn_scoped(scope, move || Worker::new(socket, server, gather).work(stop))
+                .spawn_scoped(scope, move || Worker::new(socket, server, gather, stop).work())
                 .context("cannot start a thread")
         });
         let others = others.collect::<Result<Vec<_>>>()?;
-        let first = Worker::new(&sockets[0], server, gather).work(stop);
+        let first = Worker::new(&sockets[0], server, gather, stop).work();
         others.into_iter().map(|other| other.join().expect("a worker doesn't panic")).fold(first, Result::and)
     })?;
     tally.look();
@@ -70,6 +70,7 @@ pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: &Sto
 /// One thread with its socket.
 struct Worker<'a> {
     socket: &'a OwnedFd,
+    stop: &'a Stop,
     server: Server,
     rooms: Rooms,
     arrivals: Vec<Arrival>,
@@ -82,22 +83,25 @@ struct Worker<'a> {
     cuts: bool,
 }
 
-impl Worker<'_> {
-    fn new(socket: &OwnedFd, server: Server, gather: Duration) -> Worker<'_> {
+impl<'a> Worker<'a> {
+    fn new(socket: &'a OwnedFd, server: Server, gather: Duration, stop: &'a Stop) -> Worker<'a> {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
         let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
         let yard = Yard::default();
-        Worker { socket, server, rooms, arrivals, replies, trains, yard, prefix_bytes, gather, cuts: true }
+        Worker { socket, stop, server, rooms, arrivals, replies, trains, yard, prefix_bytes, gather, cuts: true }
     }
 
     /// Receives and answers, again and again.
-    fn work(mut self, stop: &Stop) -> Result<()> {
+    fn work(mut self) -> Result<()> {
         be_punctual();
-        while !stop.is_asked() {
+        while !self.stop.is_asked() {
             let came = self.arrivals.len();
             if came < LEAST_AT_ONCE {
                 // None or one: the next may take a while. Else some have come meanwhile, as a rule.
-                wait(self.socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")?;
+                let waited = wait(self.socket, Interest::IN, Some(self.stop), None);
+                if waited.context("cannot wait for datagrams")? == Wake::Stop {
+                    break;
+                }
             } else if (BUSY..MOST_AT_ONCE).contains(&came) && !self.gather.is_zero() {
                 thread::sleep(self.gather);
             }
@@ -190,6 +194,7 @@ impl Worker<'_> {
 
     /// Sends replies that have nothing in common but that they are sent at once, if only their source is the same.
     fn send_alone(&self, mut alone: Range<usize>) {
+        let mut may_wait = true;
         while !alone.is_empty() {
             let replies = &self.replies[alone.clone()];
             let asked = self.arrivals[replies[0].to].asked;
@@ -202,7 +207,11 @@ impl Worker<'_> {
                 }
             };
             match sent {
-                Ok(count) => self.sent(&replies[..count]),
+                Ok(count) => {
+                    self.sent(&replies[..count]);
+                    may_wait = true;
+                }
+                Err(Errno::AGAIN) if std::mem::take(&mut may_wait) && has_room(self.socket, self.stop) => continue,
                 Err(errno) => {
                     let (to, bytes) = (&self.arrivals[replies[0].to], replies[0].length(self.prefix_bytes));
                     self.server.tally.not_sent(errno, &Address::Internet(to.peer), bytes);

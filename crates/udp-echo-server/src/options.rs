@@ -47,7 +47,7 @@ pub struct Options {
 
     /// With --design batch, how long to let datagrams gather that come faster than one by one, to answer them together; 0s: not
     #[cfg(target_os = "linux")]
-    #[arg(long, value_name = "TIME", default_value = "20us", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "50us", value_parser = cli::duration)]
     pub gather: Duration,
 
     /// Text to put before each datagram that is sent back; '' for a plain echo (RFC 862)

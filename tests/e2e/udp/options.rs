@@ -46,7 +46,7 @@ fn processes_of_one_machine_talk_through_a_file_if_they_have_a_name() {
     assert_eq!(asks(&named, &path, b""), b"echo -> ");
     server.signal("TERM");
     let (status, _, stderr) = server.finish();
-    assert!(status.success() && stderr.contains("does not answer unix:: its socket has no name"), "{stderr}");
+    assert!(status.success() && stderr.contains(" does not answer a client: its socket has no name"), "{stderr}");
     assert!(stderr.ends_with("received 3, answered 2, without an address 1\n"), "{stderr}");
     assert!(!path.exists(), "it takes its file with it");
 }
@@ -121,9 +121,12 @@ fn the_account_is_told_on_request_and_at_the_end() {
             assert_eq!(ask(&client, server.address, &[number]), echo(&[number]));
         }
         let account = format!("{NAME}: received 3, answered 3\n");
-        server.process.signal("USR1");
-        server.process.stderr_has(&account);
-        assert_eq!(server.stops_well(), format!("{account}{account}"));
+        // The last answer may be here before it is counted.
+        eventually("the account", || {
+            server.process.signal("USR1");
+            server.process.stderr().contains(&account)
+        });
+        assert!(server.stops_well().ends_with(&account));
     }
 }
 
@@ -225,7 +228,6 @@ fn through(faults: &[&str], count: u32) -> (Vec<Vec<u8>>, HashMap<String, u64>) 
     }
     // It is asked to stop once it has seen them all, and sends what is on its way.
     let here = server.address;
-    server.process.signal("USR1");
     eventually("all have been received", || {
         server.process.signal("USR1");
         server.process.stderr().contains(&format!("received {count},"))
@@ -247,10 +249,11 @@ fn number_of(payload: &[u8]) -> u32 {
 
 #[test]
 fn what_a_client_sees_of_the_network_is_what_the_account_says() {
-    let count = 400;
+    // As many as the client's socket has room for.
+    let count = 200;
     let (got, account) = through(&["--drop", "10%", "--seed", "7"], count);
     assert_eq!((got.len() as u64, u64::from(count)), (account["answered"], account["answered"] + account["dropped"]));
-    assert!((20..=60).contains(&account["dropped"]), "{account:?}");
+    assert!((8..=40).contains(&account["dropped"]), "{account:?}");
 
     let (got, account) = through(&["--duplicate", "5%", "--seed", "7"], count);
     assert_eq!((got.len() as u64, account["answered"]), (u64::from(count) + account["duplicated"], u64::from(count)));
@@ -278,9 +281,9 @@ fn what_a_client_sees_of_the_network_is_what_the_account_says() {
 #[test]
 fn the_same_seed_is_the_same_network() {
     let faults = |seed| ["--drop", "20%", "--duplicate", "10%", "--reorder", "10%", "--corrupt", "5%", "--seed", seed];
-    let first = through(&faults("1"), 300);
-    assert_eq!(through(&faults("1"), 300), first);
-    assert_ne!(through(&faults("2"), 300).0, first.0);
+    let first = through(&faults("1"), 200);
+    assert_eq!(through(&faults("1"), 200), first);
+    assert_ne!(through(&faults("2"), 200).0, first.0);
 }
 
 #[test]
