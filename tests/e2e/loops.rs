@@ -212,6 +212,14 @@ fn two_of_our_servers_come_to_an_end() {
 }
 
 #[test]
+fn two_of_our_servers_with_several_workers_come_to_an_end() {
+    inside(|| {
+        DESIGN.set("batch");
+        two_of_ours(["127.0.0.1", ""], [2001, 2002], ["echo -> "; 2], &["--workers", "3"]);
+    });
+}
+
+#[test]
 fn two_of_our_servers_on_the_same_port_come_to_an_end() {
     inside(|| {
         for_each_design(|| {

@@ -17,7 +17,7 @@ use std::cell::OnceCell;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,30 +47,28 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it. While they keep
 /// coming, it lets them gather for so long, and answers them together.
 ///
-/// Errors: a socket itself is broken; there is no thread to be had.
-pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: &Stop) -> Result<()> {
-    let tally = Arc::clone(&server.tally);
-    thread::scope(|scope| {
-        let others = sockets[1..].iter().map(|socket| {
-            let server = server.another();
-            let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            thread
-                .spawn_scoped(scope, move || Worker::new(socket, server, gather, stop).work())
-                .context("cannot start a thread")
-        });
-        let others = others.collect::<Result<Vec<_>>>()?;
-        let first = Worker::new(&sockets[0], server, gather, stop).work();
-        others.into_iter().map(|other| other.join().expect("a worker doesn't panic")).fold(first, Result::and)
-    })?;
-    tally.look();
+/// Errors: a socket itself is broken; there is no thread to be had. Then the other threads end with the process.
+pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: Stop) -> Result<()> {
+    let (stop, count) = (Arc::new(stop), sockets.len());
+    let (tell, told) = mpsc::channel();
+    for socket in sockets {
+        let worker = Worker::new(socket, server.another(), gather, Arc::clone(&stop));
+        let tell = tell.clone();
+        let thread = thread::Builder::new().stack_size(STACK_BYTES);
+        // Nobody listens any more if another one has failed.
+        thread.spawn(move || drop(tell.send(worker.work()))).context("cannot start a thread")?;
+    }
+    drop(tell);
+    let sockets = told.iter().take(count).collect::<Result<Vec<_>>>()?;
+    server.tally.look();
     sockets.into_iter().for_each(close);
     Ok(())
 }
 
 /// One thread with its socket.
-struct Worker<'a> {
-    socket: &'a OwnedFd,
-    stop: &'a Stop,
+struct Worker {
+    socket: OwnedFd,
+    stop: Arc<Stop>,
     server: Server,
     rooms: Rooms,
     arrivals: Vec<Arrival>,
@@ -83,22 +81,22 @@ struct Worker<'a> {
     cuts: bool,
 }
 
-impl<'a> Worker<'a> {
-    fn new(socket: &'a OwnedFd, server: Server, gather: Duration, stop: &'a Stop) -> Worker<'a> {
+impl Worker {
+    fn new(socket: OwnedFd, server: Server, gather: Duration, stop: Arc<Stop>) -> Worker {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
         let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
         let yard = Yard::default();
         Worker { socket, stop, server, rooms, arrivals, replies, trains, yard, prefix_bytes, gather, cuts: true }
     }
 
-    /// Receives and answers, again and again.
-    fn work(mut self) -> Result<()> {
+    /// Receives and answers, again and again; returns the socket in the end.
+    fn work(mut self) -> Result<OwnedFd> {
         be_punctual();
         while !self.stop.is_asked() {
             let came = self.arrivals.len();
             if came < LEAST_AT_ONCE {
                 // None or one: the next may take a while. Else some have come meanwhile, as a rule.
-                let waited = wait(self.socket, Interest::IN, Some(self.stop), None);
+                let waited = wait(&self.socket, Interest::IN, Some(&self.stop), None);
                 if waited.context("cannot wait for datagrams")? == Wake::Stop {
                     break;
                 }
@@ -106,13 +104,13 @@ impl<'a> Worker<'a> {
                 thread::sleep(self.gather);
             }
             let most = (2 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
-            match recvmmsg(self.socket, &mut self.rooms, most, &mut self.arrivals) {
+            match recvmmsg(&self.socket, &mut self.rooms, most, &mut self.arrivals) {
                 Ok(()) => self.answer(),
                 Err(errno) if is_passing(errno) => {}
                 Err(errno) => return Err(errno).context("cannot receive datagrams"),
             }
         }
-        Ok(())
+        Ok(self.socket)
     }
 
     /// Answers all that has come.
@@ -159,7 +157,7 @@ impl<'a> Worker<'a> {
         let replies = &self.replies[train.clone()];
         let (to, first) = (&self.arrivals[replies[0].to], replies[0].length(self.prefix_bytes));
         let segment = u16::try_from(first).expect("a train's replies are short");
-        match sendmsg_cut(self.socket, &self.piece(replies), segment, &to.peer, to.asked.as_ref()) {
+        match sendmsg_cut(&self.socket, &self.piece(replies), segment, &to.peer, to.asked.as_ref()) {
             Ok(_) => self.sent(replies),
             Err(errno) => {
                 // No checksums are made on the way, or the kernel is too old: that will not change.
@@ -203,7 +201,7 @@ impl<'a> Worker<'a> {
                 [reply] if reply.has_prefix(self.prefix_bytes) => self.send_one(reply),
                 replies => {
                     let messages: Vec<_> = replies.iter().map(|reply| self.message(reply)).collect();
-                    sendmmsg(self.socket, &messages, asked.as_ref())
+                    sendmmsg(&self.socket, &messages, asked.as_ref())
                 }
             };
             match sent {
@@ -211,7 +209,7 @@ impl<'a> Worker<'a> {
                     self.sent(&replies[..count]);
                     may_wait = true;
                 }
-                Err(Errno::AGAIN) if std::mem::take(&mut may_wait) && has_room(self.socket, self.stop) => continue,
+                Err(Errno::AGAIN) if std::mem::take(&mut may_wait) && has_room(&self.socket, &self.stop) => continue,
                 Err(errno) => {
                     let (to, bytes) = (&self.arrivals[replies[0].to], replies[0].length(self.prefix_bytes));
                     self.server.tally.not_sent(errno, &Address::Internet(to.peer), bytes);
@@ -225,8 +223,8 @@ impl<'a> Worker<'a> {
     fn send_one(&self, reply: &Reply) -> Result<usize, Errno> {
         let (to, data) = (&self.arrivals[reply.to], &self.rooms.bytes()[reply.whole(self.prefix_bytes)]);
         let sent = match &to.asked {
-            Some(asked) => sendmsg(self.socket, data, &to.peer, asked),
-            None => sendto(self.socket, data, &to.peer.into()),
+            Some(asked) => sendmsg(&self.socket, data, &to.peer, asked),
+            None => sendto(&self.socket, data, &to.peer.into()),
         };
         sent.map(|_| 1)
     }

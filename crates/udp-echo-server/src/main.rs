@@ -77,20 +77,20 @@ fn run(options: Options) -> Result<()> {
         verbose: options.verbose,
         dropped: 0,
     };
-    serve(sockets, server, &options, &stop)?;
+    serve(sockets, server, &options, stop)?;
     log::line(NAME, tally);
     Ok(())
 }
 
 /// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.
-fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: &Stop) -> Result<()> {
+fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: Stop) -> Result<()> {
     match options.design() {
         #[cfg(target_os = "linux")]
         Design::Batch if server.is_internet => batch::serve(sockets, server, options.gather, stop),
         _ if options.faults.any() => {
-            faulty::serve(sockets.swap_remove(0), server, options.faults.clone(), options.drain, stop)
+            faulty::serve(sockets.swap_remove(0), server, options.faults.clone(), options.drain, &stop)
         }
-        _ => simple::serve(sockets.swap_remove(0), server, stop),
+        _ => simple::serve(sockets.swap_remove(0), server, &stop),
     }
 }
 
