@@ -162,7 +162,7 @@ fn inetd_answers_from_the_wrong_address_as_well() {
         }
         let ping = ["ping", "127.0.0.2", "7", "--count", "2", "--interval", "200ms", "--timeout", "100ms"];
         let outcome = run("udp-echo-client", &ping);
-        assert!(outcome.text().contains("; besides 2 from a wrong source, time "), "{outcome:?}");
+        assert!(outcome.text().contains(" from a wrong source, time "), "{outcome:?}");
     });
 }
 
