@@ -12,7 +12,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use self::call::Call;
-use crate::harness::{SOON, Server, run, run_command};
+use crate::harness::{SOON, Server, program, run, run_command};
 
 /// How much of the data is looked at: as much as a line of the text trace has, and as one of the trace file has.
 const TEXT_BYTES: usize = 32;
@@ -193,6 +193,45 @@ fn tcp_echo_server_with_three_clients_at_once() {
             })
         });
     }
+}
+
+/// The command that uses the UDP client so: the word stands before all options.
+fn measuring(command: Command, how: &str) -> Command {
+    let client = program("udp-echo-client");
+    let mut measuring = Command::new(command.get_program());
+    for argument in command.get_args() {
+        measuring.arg(argument);
+        if argument == client {
+            measuring.arg(how);
+        }
+    }
+    measuring
+}
+
+#[test]
+fn udp_echo_client_that_pings_is_refused_or_loads() {
+    let server = Server::start("udp-echo-server", &[]);
+    let (host, port) = (server.host(), server.port());
+    tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
+        let ping = [&host, &port, "--count", "2", "--interval", "200ms", "--timeout", "60s"];
+        client(measuring(command, "ping"), &ping, b"")
+    });
+    // How many come at a time is different each time.
+    for tell in [Tell::Json, Tell::Text] {
+        let load = |command| client(measuring(command, "load"), &[&host, &port, "--count", "20", "--flows", "2"], b"");
+        let Some((seen, told)) = watch("udp-echo-client", &[], tell, &load) else { return };
+        assert_eq!(told, seen, "{tell:?}");
+        assert!(seen.iter().any(|call| call.name == "sendmmsg") && seen.iter().any(|call| call.name == "recvmmsg"));
+    }
+    let (_socket, refusing) = lines::refusing_udp_port();
+    let (host, port) = (refusing.ip().to_string(), refusing.port().to_string());
+    tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
+        let mut ping = measuring(command, "ping");
+        ping.args([&host, &port, "--count", "2", "--interval", "200ms"]);
+        let outcome = run_command(ping, b"");
+        assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+        outcome.stderr.split("udp-echo-client: ").next().unwrap().to_owned()
+    });
 }
 
 #[test]

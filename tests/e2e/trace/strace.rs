@@ -104,7 +104,7 @@ fn in_our_words(name: &str, arguments: &[&str], result: Result<i64, String>, exc
     let data = quoted("\"\"", argument(1));
     let (message, message_length) = match name {
         // Nothing has come, and strace doesn't say how much room there was.
-        "recvmmsg" if result.is_err() => ("\"\"".to_owned(), "65535".to_owned()),
+        "recvmsg" | "recvmmsg" if result.is_err() => ("\"\"".to_owned(), "65535".to_owned()),
         _ => first_message(argument(1)),
     };
     let address = address(&arguments.join(", ")).map(|address| address.to_string()).unwrap_or_default();
