@@ -13,7 +13,7 @@ use nix::sys::socket::{
 };
 use rustix::fd::{AsFd, AsRawFd};
 
-use crate::packet_info::{Arrival, Asked, Source, arrival, described, errno, room_for_control};
+use crate::packet_info::{Arrival, Asked, Source, arrival, described, errno, from, room_for_control};
 use crate::prefix::Prefix;
 use crate::sockopt::set;
 use crate::trace::{self, Call};
@@ -141,8 +141,8 @@ pub fn sendmmsg_connected(socket: impl AsFd, datagrams: &[[IoSlice; 1]]) -> Resu
     result
 }
 
-/// Sends one piece of data, in parts that are put together, that the kernel cuts into datagrams of `segment` bytes; the last may
-/// be shorter. With `asked`, they all come from that address.
+/// Sends one piece of data, in parts that are put together, that the kernel cuts into datagrams of `segment` bytes; the last
+/// may be shorter. With `asked`, they all come from that address.
 ///
 /// Errors: as sendmsg(2); `EINVAL` when a segment is larger than a packet may be on the way; `EIO` when there is no cutting on
 /// the way.
@@ -179,14 +179,6 @@ pub fn sendmsg_cut(
 
 fn joined(parts: &[IoSlice]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.iter().copied()).collect()
-}
-
-/// The same call, with the address that the datagram comes from.
-fn from<'a>(call: Call<'a>, asked: Option<&Asked>) -> Call<'a> {
-    match asked {
-        Some(asked) => call.argument(format_args!("from {}", asked.answer_from.to_canonical())),
-        None => call,
-    }
 }
 
 #[cfg(test)]

@@ -91,9 +91,8 @@ pub fn sendmsg(socket: impl AsFd, data: &[u8], peer: &SocketAddr, asked: &Asked)
     let (room, control) = ([IoSlice::new(data)], [source.control()]);
     let result = nix_sendmsg(socket.as_fd().as_raw_fd(), &room, &control, MsgFlags::empty(), Some(&to)).map_err(errno);
     timer.end(|| {
-        let from = asked.answer_from.to_canonical();
         let call = Call::on("sendmsg", &socket).sent(data, result).argument(address::show(peer));
-        call.argument(format_args!("from {from}")).peer((*peer).into())
+        from(call, Some(asked)).peer((*peer).into())
     });
     result
 }
@@ -176,6 +175,14 @@ pub(crate) fn described<'a>(call: Call<'a>, data: &'a [u8], result: &Result<Arri
     let call = call.argument(address::show(&arrival.peer)).peer(arrival.peer.into());
     match arrival.asked {
         Some(asked) => call.argument(format_args!("to {}", asked.destination.to_canonical())),
+        None => call,
+    }
+}
+
+/// The same call, with the address that the datagram comes from.
+pub(crate) fn from<'a>(call: Call<'a>, asked: Option<&Asked>) -> Call<'a> {
+    match asked {
+        Some(asked) => call.argument(format_args!("from {}", asked.answer_from.to_canonical())),
         None => call,
     }
 }
