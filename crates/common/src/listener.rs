@@ -33,7 +33,8 @@ pub fn prepare(socket: impl AsFd, address: &Address) -> Result<(), Errno> {
     sockopt::set_urgent_inline(&socket)
 }
 
-/// Prepares any socket for `bind`, and a UDP socket completely. No SO_REUSEADDR: with it, a second server would share the port without a word.
+/// Prepares any socket for `bind`, and a UDP socket completely. No SO_REUSEADDR: with it, a second server would share the port
+/// without a word.
 ///
 /// Errors: as setsockopt(2).
 pub fn prepare_datagram(socket: impl AsFd, address: &Address) -> Result<(), Errno> {

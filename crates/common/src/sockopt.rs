@@ -26,8 +26,8 @@ pub fn set_reuse_address(socket: impl AsFd) -> Result<(), Errno> {
     set(socket, "SO_REUSEADDR", 1, |socket| sockopt::set_socket_reuseaddr(socket, true))
 }
 
-/// SO_REUSEPORT: another socket of the same user, which asks for this too, may be bound to the same port; what arrives is shared
-/// out among them by the addresses of both ends. See socket(7).
+/// SO_REUSEPORT: another socket of the same user, which asks for this too, may be bound to the same port; what arrives is
+/// shared out among them by the addresses of both ends. See socket(7).
 #[cfg(target_os = "linux")]
 pub fn set_reuse_port(socket: impl AsFd) -> Result<(), Errno> {
     set(socket, "SO_REUSEPORT", 1, |socket| sockopt::set_socket_reuseport(socket, true))

@@ -1,7 +1,8 @@
 //! From round-trip times to the summary that both clients print, as text and as JSON; nothing in here knows TCP from UDP.
 //!
-//! A run asks [`schedule`], or a [`plan`] for all of it, when each request is due, fills it as [`request`] says, and tells a [`Tally`] what became of it:
-//! [`account`] is who owes whom, [`times`] how long it took. [`report`] is the end of it.
+//! A run asks [`schedule`], or a [`plan`] for all of it, when each request is due, fills it as [`request`] says, and tells a
+//! [`Tally`] what became of it: [`account`] is who owes whom, [`times`] how long it took, [`jitter`] how unevenly. [`progress`]
+//! shows how far it is, and [`report`] is the end of it.
 //!
 //! Every time is a whole number of nanoseconds. Under load a request counts from the moment when it was *due*: what a
 //! server that stalls keeps a client from sending would otherwise never be measured ("coordinated omission").

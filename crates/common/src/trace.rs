@@ -1,8 +1,8 @@
 //! `--trace` and `--trace-file`: one line per system call, as text for people and as JSON for tools.
 //!
-//! The wrappers in [`crate::berkeley`], [`crate::sockopt`], [`crate::packet_info`] and `crate::datagrams` call [`start`] before their system
-//! call and [`Timer::end`] after it. With the trace off that is one load of one flag; the line is only described when it
-//! is wanted.
+//! The wrappers in [`crate::berkeley`], [`crate::sockopt`], [`crate::packet_info`], `crate::datagrams` and
+//! `crate::error_queue` call [`start`] before their system call and [`Timer::end`] after it. With the trace off that is one
+//! load of one flag; the line is only described when it is wanted.
 
 mod call;
 

@@ -5,8 +5,8 @@
 //! wait. A request that can't be sent when it is due, because all connections are busy, is sent later, and its time counts
 //! from when it was due.
 //!
-//! `common::stats::plan` says when requests are due, `load/engine.rs` is the event loop, `load/lines.rs` opens the connections and
-//! opens those again that are lost; what is said on each is in `flow.rs`.
+//! `common::stats::plan` says when requests are due, `load/engine.rs` is the event loop, `load/lines.rs` opens the connections
+//! and opens those again that are lost; what is said on each is in `flow.rs`.
 
 #[cfg(unix)]
 mod engine;
