@@ -1,19 +1,21 @@
 //! What a server needs around `socket`, `bind`, `listen` and `accept`: options before, the ready line after, and what to do
 //! when `accept` fails.
 
+#[cfg(unix)]
+mod activation;
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-#[cfg(unix)]
-use anyhow::bail;
 use anyhow::{Context, Result};
 use rustix::fd::AsFd;
-#[cfg(unix)]
-use rustix::fd::OwnedFd;
 use rustix::net::AddressFamily;
 
 use crate::address::{Address, reach};
 use crate::{Errno, exit, log, sockopt};
+
+#[cfg(unix)]
+pub use activation::{handed_over, handed_over_datagram};
 
 /// Prepares a TCP socket for `bind` and `listen`. What is set here, the connections inherit.
 ///
@@ -43,50 +45,6 @@ pub fn prepare_datagram(socket: impl AsFd, address: &Address) -> Result<(), Errn
         sockopt::set_dual_stack(&socket)?;
     }
     Ok(())
-}
-
-/// The listening socket that this process was started with, if there is one: by systemd, or any other starter that keeps to
-/// sd_listen_fds(3).
-///
-/// Errors: what was handed over is no listening stream socket.
-#[cfg(unix)]
-pub fn handed_over() -> Result<Option<OwnedFd>> {
-    let mut handed = listenfd::ListenFd::from_env();
-    let cannot = "cannot use the socket that was handed over";
-    let listener = match handed.take_tcp_listener(0) {
-        Ok(tcp) => tcp.map(OwnedFd::from),
-        Err(_) => handed
-            .take_unix_listener(0)
-            .ok()
-            .with_context(|| format!("{cannot}: it is no TCP or Unix stream socket"))?
-            .map(OwnedFd::from),
-    };
-    if let Some(listener) = &listener {
-        if !rustix::net::sockopt::socket_acceptconn(listener).context(cannot)? {
-            bail!("{cannot}: it does not listen");
-        }
-        let local = sockopt::getsockname(listener).context(cannot)?;
-        prepare(listener, &local).context(cannot)?;
-    }
-    Ok(listener)
-}
-
-/// The datagram socket that this process was started with, if there is one: as [`handed_over`]. Nothing of it is changed but
-/// that its calls don't wait.
-///
-/// Errors: what was handed over is no datagram socket.
-#[cfg(unix)]
-pub fn handed_over_datagram() -> Result<Option<OwnedFd>> {
-    let mut handed = listenfd::ListenFd::from_env();
-    let cannot = "cannot use the socket that was handed over";
-    let socket = match handed.take_udp_socket(0) {
-        Ok(udp) => udp.map(OwnedFd::from),
-        Err(_) => handed.take_unix_datagram(0).context(cannot)?.map(OwnedFd::from),
-    };
-    if let Some(socket) = &socket {
-        sockopt::set_nonblocking(socket).context(cannot)?;
-    }
-    Ok(socket)
 }
 
 /// Asks for room for `wanted` bytes of received datagrams, and says on stderr when the kernel gives less.
