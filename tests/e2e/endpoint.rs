@@ -5,24 +5,14 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Outcome, Process, Server, command, eventually, peer, program, run, run_with_input};
+use crate::doors::{handing_over, server_at};
+use crate::harness::{Outcome, Server, eventually, peer, run, run_command, run_with_input};
 
 const NAME: &str = "tcp-echo-server";
 const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
-
-/// A server on a socket in the file system, ready to serve.
-fn server_at(path: &Path, arguments: &[&str]) -> Process {
-    let mut command = command(program(NAME));
-    command.arg("--unix").arg(path).args(arguments);
-    let mut process = Process::start(command);
-    assert_eq!(process.line(), format!("{NAME}: listening on unix:{}", path.display()));
-    assert_eq!(process.line(), format!("{NAME}: this machine only"));
-    process
-}
 
 #[test]
 fn processes_of_one_machine_talk_through_a_file() {
@@ -30,7 +20,7 @@ fn processes_of_one_machine_talk_through_a_file() {
     let path = folder.path().join("echo.sock");
     let host = format!("unix:{}", path.display());
     for design in DESIGNS {
-        let server = server_at(&path, &["--design", design]);
+        let server = server_at(NAME, &path, &["--design", design]);
         run("tcp-echo-client", &[&host]).printed("echo -> Hello world\n");
         let payload = vec![b'x'; 1 << 20];
         let reply = run_with_input("tcp-echo-client", &[&host, "2000", "-"], &payload);
@@ -47,7 +37,7 @@ fn processes_of_one_machine_talk_through_a_file() {
 fn others_may_connect_if_they_are_let() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
-    let _server = server_at(&path, &["--unix-mode", "666"]);
+    let _server = server_at(NAME, &path, &["--unix-mode", "666"]);
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o666);
 }
 
@@ -55,14 +45,14 @@ fn others_may_connect_if_they_are_let() {
 fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
-    let first = server_at(&path, &[]);
+    let first = server_at(NAME, &path, &[]);
     let text = path.to_str().unwrap();
     run(NAME, &["--unix", text]).failed_with("address already in use");
     UnixStream::connect(&path).expect("the first is still there");
     first.signal("KILL");
     first.finish();
     assert!(path.metadata().unwrap().file_type().is_socket(), "nobody has removed it");
-    let second = server_at(&path, &[]);
+    let second = server_at(NAME, &path, &[]);
     second.signal("TERM");
     second.finish();
     std::fs::write(&path, "precious").unwrap();
@@ -77,15 +67,10 @@ fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
 #[test]
 fn a_socket_that_was_handed_over_is_used() {
     let Some(python) = peer("python3") else { return };
-    // As systemd does it: the socket is descriptor 3, and two variables say so.
-    let script = "import os, socket, sys\n\
-        s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(5)\n\
-        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
-        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
-        os.execv(sys.argv[1], sys.argv[1:])";
+    let socket = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(5)";
     for design in DESIGNS {
-        let mut command = command(&python);
-        command.args(["-c", script]).arg(program(NAME)).args(["--design", design]);
+        let mut command = handing_over(&python, socket, NAME);
+        command.args(["--design", design]);
         let server = Server::ready(NAME, command);
         run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
         server.stops_well();
@@ -95,15 +80,9 @@ fn a_socket_that_was_handed_over_is_used() {
 #[test]
 fn what_was_handed_over_and_does_not_listen_is_refused() {
     let Some(python) = peer("python3") else { return };
-    let script = "import os, socket, sys\n\
-        s = socket.socket(type=getattr(socket, sys.argv[1])); s.bind(('127.0.0.1', 0))\n\
-        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
-        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
-        os.execv(sys.argv[2], sys.argv[2:])";
     for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
-        let mut command = command(&python);
-        command.args(["-c", script, kind]).arg(program(NAME));
-        let outcome = crate::harness::run_command(command, b"");
+        let socket = format!("s = socket.socket(type=socket.{kind}); s.bind(('127.0.0.1', 0))");
+        let outcome = run_command(handing_over(&python, &socket, NAME), b"");
         outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
         assert_eq!(outcome.text(), "");
     }

@@ -226,8 +226,8 @@ impl Server {
     }
 }
 
-/// What a server said on stderr, without a TCP server's account at the end, if that's the last line. What the system thinks of a
-/// UDP server's receive buffer is not the server's either.
+/// What a server said on stderr, without a TCP server's account at the end, if that's the last line. What the system thinks of
+/// a UDP server's receive buffer is not the server's either.
 pub fn without_account(stderr: &str) -> String {
     let is_of_the_system = |line: &&str| line.contains(": the kernel gives the receive buffer ");
     let stderr: String = stderr.split_inclusive('\n').filter(|line| !is_of_the_system(line)).collect();

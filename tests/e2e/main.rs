@@ -8,6 +8,7 @@
 mod browser;
 mod check;
 mod client;
+mod doors;
 mod endpoint;
 mod harness;
 mod life;

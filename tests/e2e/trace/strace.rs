@@ -125,8 +125,8 @@ fn in_our_words(name: &str, arguments: &[&str], result: Result<i64, String>, exc
     Call::new(name, &ours, result, excerpt)
 }
 
-/// The data and its length in `{msg_name={…}, msg_namelen=16, msg_iov=[{iov_base="x", iov_len=65535}, …], msg_iovlen=1, …}`, its
-/// parts put together; of several such messages, of the first.
+/// The data and its length in `{msg_name={…}, msg_namelen=16, msg_iov=[{iov_base="x", iov_len=65535}, …], msg_iovlen=1, …}`,
+/// its parts put together; of several such messages, of the first.
 fn first_message(text: &str) -> (String, String) {
     let (mut data, mut length, mut is_cut) = ("\"".to_owned(), 0, false);
     let parts = text.split("msg_iovlen=").next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Other ways to reach our UDP server than a port of its own, its workers, its account on request, what the kernel drops, and the
-//! bad network that it has on demand.
+//! Other ways to reach our UDP server than a port of its own, its workers, its account on request, what the kernel drops, and
+//! the bad network that it has on demand.
 
 use std::collections::HashMap;
 use std::io::IoSlice;
@@ -11,19 +11,10 @@ use std::time::Instant;
 
 use super::peer::{ask, client, echo, next};
 use super::{each, server, stops_with_account};
-use crate::harness::{Process, SOON, Server, command, eventually, noise, peer, program, run};
+use crate::doors::{handing_over, server_at};
+use crate::harness::{SOON, Server, eventually, noise, peer, run};
 
 const NAME: &str = "udp-echo-server";
-
-/// A server on a socket in the file system, ready to serve.
-fn server_at(path: &Path, arguments: &[&str]) -> Process {
-    let mut command = command(program(NAME));
-    command.arg("--unix").arg(path).args(arguments);
-    let mut process = Process::start(command);
-    assert_eq!(process.line(), format!("{NAME}: listening on unix:{}", path.display()));
-    assert_eq!(process.line(), format!("{NAME}: this machine only"));
-    process
-}
 
 fn asks(client: &UnixDatagram, server: &Path, data: &[u8]) -> Vec<u8> {
     client.set_read_timeout(Some(SOON)).unwrap();
@@ -37,7 +28,7 @@ fn asks(client: &UnixDatagram, server: &Path, data: &[u8]) -> Vec<u8> {
 fn processes_of_one_machine_talk_through_a_file_if_they_have_a_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
-    let server = server_at(&path, &[]);
+    let server = server_at(NAME, &path, &[]);
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "only for its owner");
     let nameless = UnixDatagram::unbound().unwrap();
     nameless.send_to(b"and off", &path).unwrap();
@@ -57,7 +48,7 @@ fn a_name_that_is_in_no_file_system_is_a_name_too() {
     use std::os::linux::net::SocketAddrExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
-    let server = server_at(&path, &[]);
+    let server = server_at(NAME, &path, &[]);
     let name = format!("e2e-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
     assert_eq!(asks(&UnixDatagram::bind_addr(&address).unwrap(), &path, b"Hello"), b"echo -> Hello");
@@ -69,7 +60,7 @@ fn a_name_that_is_in_no_file_system_is_a_name_too() {
 fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
-    let first = server_at(&path, &["--unix-mode", "666"]);
+    let first = server_at(NAME, &path, &["--unix-mode", "666"]);
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o666);
     let text = path.to_str().unwrap();
     run(NAME, &["--unix", text]).failed_with("address already in use");
@@ -80,7 +71,7 @@ fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
     first.signal("KILL");
     first.finish();
     assert!(path.metadata().unwrap().file_type().is_socket(), "nobody has removed it");
-    let second = server_at(&path, &[]);
+    let second = server_at(NAME, &path, &[]);
     assert_eq!(asks(&client, &path, b"second"), b"echo -> second");
     second.signal("TERM");
     second.finish();
@@ -92,19 +83,10 @@ fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
 #[test]
 fn a_socket_that_was_handed_over_is_used() {
     let Some(python) = peer("python3") else { return };
-    // As systemd does it: the socket is descriptor 3, and two variables say so.
-    let script = |host: &str| {
-        format!(
-            "import os, socket, sys\n\
-             s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('{host}', 0))\n\
-             os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
-             os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
-             os.execv(sys.argv[1], sys.argv[1:])"
-        )
-    };
     for (design, host) in [("simple", "127.0.0.1"), ("simple", ""), ("batch", "127.0.0.1"), ("batch", "")] {
-        let mut command = command(&python);
-        command.args(["-c", &script(host)]).arg(program(NAME)).args(["--design", design]);
+        let socket = format!("s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('{host}', 0))");
+        let mut command = handing_over(&python, &socket, NAME);
+        command.args(["--design", design]);
         let server = Server::ready(NAME, command);
         // A connected client, who hears only whom it asked.
         let asked = if host.is_empty() { "127.0.0.2".to_owned() } else { server.host() };
