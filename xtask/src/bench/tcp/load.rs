@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Bench;
+use crate::bench::Bench;
 use crate::programs;
 
 /// How long a server may take to connect or to reply: more than any that works on loopback needs.
