@@ -12,6 +12,8 @@ pub mod cli;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
+#[cfg(target_os = "linux")]
+pub mod kernel_drops;
 pub mod listener;
 pub mod log;
 #[cfg(unix)]

@@ -60,6 +60,21 @@ pub fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> 
     set(socket, "SO_RCVBUF", bytes, |socket| sockopt::set_socket_recv_buffer_size(socket, bytes))
 }
 
+/// SO_RCVBUF: how much room for received data there is, in the kernel's own count, which on Linux is twice what was asked for:
+/// the other half is for its accounts. See socket(7).
+pub fn receive_buffer(socket: impl AsFd) -> Result<usize, Errno> {
+    let timer = trace::start();
+    let result = sockopt::socket_recv_buffer_size(&socket);
+    timer.end(|| {
+        let call = Call::on("getsockopt", &socket).argument("SO_RCVBUF");
+        match result {
+            Ok(bytes) => call.argument(bytes),
+            Err(errno) => call.returned(Err(errno)),
+        }
+    });
+    result
+}
+
 /// SO_ERROR: takes the error that a background `connect` ended with; `Ok` if it succeeded. See getsockopt(2).
 pub fn take_error(socket: impl AsFd) -> Result<(), Errno> {
     let timer = trace::start();
