@@ -8,7 +8,10 @@
 
 pub mod address;
 pub mod berkeley;
+pub mod check;
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod error_queue;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
@@ -16,9 +19,11 @@ pub mod exit;
 pub mod kernel_drops;
 pub mod listener;
 pub mod log;
+pub mod measure;
 #[cfg(unix)]
 pub mod packet_info;
 pub mod prefix;
+pub mod screen;
 pub mod signal;
 pub mod slots;
 pub mod sockopt;

@@ -177,7 +177,7 @@ fn next_address(name: &str, addresses: &mut VecDeque<Address>, failures: &mut St
 }
 
 /// `cannot reach localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000`, to be followed by the last cause.
-fn unreachable(name: &str, failures: &str, last: &Address) -> String {
+pub fn unreachable(name: &str, failures: &str, last: &Address) -> String {
     let last = last.to_string();
     if failures.is_empty() && name.replace(['[', ']'], "") == last.replace(['[', ']'], "") {
         format!("cannot reach {last}")
@@ -187,6 +187,6 @@ fn unreachable(name: &str, failures: &str, last: &Address) -> String {
 }
 
 /// The network's answers to a datagram that found nobody.
-fn is_unreachable(errno: Errno) -> bool {
+pub fn is_unreachable(errno: Errno) -> bool {
     matches!(errno, Errno::CONNREFUSED | Errno::CONNRESET | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN)
 }

@@ -1,7 +1,7 @@
 //! Which request is next, and whether it counts: warm-up, duration, count and rate in one place.
 
-use common::stats::report::{Ended, Rate};
-use common::stats::{Request, Schedule};
+use super::report::{Ended, Rate};
+use super::{Request, Schedule};
 
 /// The plan of a run. Times are nanoseconds since its beginning.
 pub struct Plan {
