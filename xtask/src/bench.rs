@@ -5,10 +5,12 @@
 //! anew; a figure is the median of the rounds, and a ratio the median of the rounds' own ratios.
 
 pub mod cases;
+pub mod client;
 pub mod measure;
 pub mod subjects;
 pub mod table;
 pub mod tcp;
+mod udp;
 
 use std::fs;
 use std::path::PathBuf;
@@ -37,6 +39,7 @@ pub struct Options {
 #[derive(Subcommand)]
 enum What {
     Tcp(tcp::Options),
+    Udp(udp::Options),
 }
 
 // Not a doc comment: clap would take it for that of the subcommand.
@@ -76,6 +79,7 @@ pub struct Bench {
 pub fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Tcp(options) => tcp::run(options),
+        What::Udp(options) => udp::run(options),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Servers that are compared: how one is started on a processor of its own, waited for, and stopped.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -15,6 +15,8 @@ use super::measure;
 pub const OURS: &str = "ours";
 /// How long a server may take until it can be connected to.
 const READY: Duration = Duration::from_secs(10);
+/// How long the answer to one datagram may take, until the server is asked again.
+const ANSWER: Duration = Duration::from_millis(100);
 /// What in a command stands for the port.
 pub const PORT: &str = "{port}";
 
@@ -66,6 +68,41 @@ impl Lineup {
     }
 }
 
+/// How one talks to a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    /// Whether a server can be connected to or, if there is no such thing, whether it sends something back.
+    fn answers(self, port: u16) -> bool {
+        let address = (Ipv4Addr::LOCALHOST, port);
+        let asked = || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.connect(address)?;
+            socket.set_read_timeout(Some(ANSWER))?;
+            socket.send(b"Are you there?")?;
+            socket.recv(&mut [0; 64])
+        };
+        match self {
+            Transport::Tcp => TcpStream::connect(address).is_ok(),
+            Transport::Udp => asked().is_ok(),
+        }
+    }
+
+    /// A port that nobody has at the moment. Some peers can't be asked which one they chose themselves.
+    fn free_port(self) -> Result<u16> {
+        let any = (Ipv4Addr::LOCALHOST, 0);
+        let address = match self {
+            Transport::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
+            Transport::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
+        };
+        Ok(address.context("cannot find a free port")?.port())
+    }
+}
+
 /// A server that can be started.
 #[derive(Clone)]
 pub struct Subject {
@@ -75,6 +112,9 @@ pub struct Subject {
     pub forks: bool,
     /// What goes before each of its replies.
     pub prefix: &'static str,
+    transport: Transport,
+    /// Its port, if it can't be told another.
+    port: Option<u16>,
     directory: PathBuf,
     settings: Option<String>,
 }
@@ -82,12 +122,31 @@ pub struct Subject {
 impl Subject {
     pub fn new(name: &'static str, command: &[&str], workshop: &Workshop) -> Subject {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        Subject { name, command, forks: false, prefix: "", directory: workshop.0.clone(), settings: None }
+        Subject {
+            name,
+            command,
+            forks: false,
+            prefix: "",
+            transport: Transport::Tcp,
+            port: None,
+            directory: workshop.0.clone(),
+            settings: None,
+        }
     }
 
     /// The same, with this before each of its replies.
     pub fn with_prefix(self, prefix: &'static str) -> Subject {
         Subject { prefix, ..self }
+    }
+
+    /// The same, which answers datagrams.
+    pub fn with_datagrams(self) -> Subject {
+        Subject { transport: Transport::Udp, ..self }
+    }
+
+    /// The same, which can be asked at this port only.
+    pub fn at_port(self, port: u16) -> Subject {
+        Subject { port: Some(port), ..self }
     }
 
     /// The same, which has a process for each connection.
@@ -126,7 +185,7 @@ impl Subject {
 
     /// As [`Self::start`], under another program that becomes it.
     pub fn start_under(&self, under: &[&str]) -> Result<Server> {
-        let port = free_port()?;
+        let port = self.port.map_or_else(|| self.transport.free_port(), Ok)?;
         if let Some(settings) = &self.settings {
             let path = self.directory.join("settings");
             fs::write(&path, settings.replace(PORT, &port.to_string())).context("cannot write the settings")?;
@@ -140,7 +199,7 @@ impl Subject {
         let child = command.spawn().with_context(|| format!("cannot start {}", words[0]))?;
         let mut server = Server { child, port };
         let deadline = Instant::now() + READY;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while !self.transport.answers(port) {
             let ended = server.child.try_wait().is_ok_and(|status| status.is_some());
             if ended || Instant::now() >= deadline {
                 let said = fs::read_to_string(&said).unwrap_or_default();
@@ -194,12 +253,6 @@ impl Drop for Server {
 fn signal(signal: &str, ids: &[u32]) {
     let ids = ids.iter().map(u32::to_string);
     let _ = Command::new("kill").arg(signal).args(ids).stderr(Stdio::null()).status();
-}
-
-/// A port that nobody has at the moment. Some peers can't be asked which one they chose themselves.
-fn free_port() -> Result<u16> {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(socket.local_addr().context("cannot find a free port")?.port())
 }
 
 /// Whether a command is there and succeeds.
