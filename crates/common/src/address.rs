@@ -70,6 +70,11 @@ impl fmt::Display for Address {
     }
 }
 
+/// What a user calls a server: `localhost:2000`, `unix:PATH`.
+pub fn called(host: &str, port: u16) -> String {
+    if host.starts_with("unix:") { host.to_owned() } else { format!("{host}:{port}") }
+}
+
 /// All the addresses that `host` has, in the order the system wants them tried (RFC 6724), with `port`. `unix:PATH` is the
 /// one socket in the file system.
 ///

@@ -91,7 +91,7 @@ pub fn find(host: &str, port: u16, timeout: Duration) -> Result<Address> {
     if let [only] = &addresses[..] {
         return Ok(only.clone());
     }
-    let name = format!("{host}:{port}");
+    let name = address::called(host, port);
     let mut failures = Vec::new();
     let mut silent = None;
     for address in addresses {
