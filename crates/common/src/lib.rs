@@ -11,6 +11,8 @@ pub mod berkeley;
 pub mod check;
 pub mod cli;
 #[cfg(target_os = "linux")]
+pub mod datagrams;
+#[cfg(target_os = "linux")]
 pub mod error_queue;
 #[cfg(unix)]
 pub mod events;

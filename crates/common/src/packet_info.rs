@@ -119,6 +119,15 @@ impl Source {
         }
     }
 
+    /// Room for it among what else is said of a datagram.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn room(&self) -> Vec<u8> {
+        match self {
+            Source::V4(_) => nix::cmsg_space!(in_pktinfo),
+            Source::V6(_) => nix::cmsg_space!(in6_pktinfo),
+        }
+    }
+
     pub(crate) fn control(&self) -> ControlMessage<'_> {
         match self {
             Source::V4(info) => ControlMessage::Ipv4PacketInfo(info),
@@ -161,7 +170,7 @@ pub(crate) fn arrival(message: &RecvMsg<SockaddrStorage>) -> Arrival {
 }
 
 /// The call that brought a datagram, or failed to.
-fn described<'a>(call: Call<'a>, data: &'a [u8], result: &Result<Arrival, Errno>) -> Call<'a> {
+pub(crate) fn described<'a>(call: Call<'a>, data: &'a [u8], result: &Result<Arrival, Errno>) -> Call<'a> {
     let call = call.received(data, result.map(|arrival| arrival.length));
     let Ok(arrival) = result else { return call };
     let call = call.argument(address::show(&arrival.peer)).peer(arrival.peer.into());

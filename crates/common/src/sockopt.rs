@@ -26,6 +26,13 @@ pub fn set_reuse_address(socket: impl AsFd) -> Result<(), Errno> {
     set(socket, "SO_REUSEADDR", 1, |socket| sockopt::set_socket_reuseaddr(socket, true))
 }
 
+/// SO_REUSEPORT: another socket of the same user, which asks for this too, may be bound to the same port; what arrives is shared
+/// out among them by the addresses of both ends. See socket(7).
+#[cfg(target_os = "linux")]
+pub fn set_reuse_port(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "SO_REUSEPORT", 1, |socket| sockopt::set_socket_reuseport(socket, true))
+}
+
 /// IPV6_V6ONLY off: a socket bound to `::` serves IPv4 clients too, whose addresses appear as `::ffff:192.0.2.7`. See
 /// ipv6(7).
 pub fn set_dual_stack(socket: impl AsFd) -> Result<(), Errno> {

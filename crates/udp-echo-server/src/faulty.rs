@@ -28,7 +28,9 @@ pub fn serve(socket: OwnedFd, mut server: Server, faults: Faults, drain: Duratio
             Wake::Ready(_) => match receive(&socket, &mut buffer[prefix_bytes..], server.everywhere) {
                 Ok(incoming) => {
                     let reply = &buffer[..prefix_bytes + incoming.length];
-                    if server.admits(&incoming, &reply[prefix_bytes..]) {
+                    server.tally.received.add(1);
+                    server.has_lost(incoming.dropped);
+                    if server.admits(&incoming.peer, &incoming.asked, &reply[prefix_bytes..], Instant::now) {
                         network.put(reply, incoming, Instant::now(), &server.tally);
                     }
                 }
@@ -61,7 +63,7 @@ fn send_due(socket: &OwnedFd, server: &Server, network: &mut Network) {
             continue;
         }
         match sent {
-            Ok(_) => server.show(&reply.data, &reply.to.peer),
+            Ok(_) => server.show(&reply.data[server.prefix.as_bytes().len()..], &reply.to.peer),
             Err(errno) => server.tally.not_sent(errno, &reply.to.peer, reply.data.len()),
         }
     }

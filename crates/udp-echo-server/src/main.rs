@@ -34,10 +34,12 @@ use clap::Parser;
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
 use common::signal::Stop;
-use common::{Errno, address, exit, listener, log};
+use common::{Errno, address, exit, listener, log, sockopt};
 
 use guard::{Guard, Rules};
-use options::{Design, Options};
+#[cfg(target_os = "linux")]
+use options::Design;
+use options::Options;
 use server::Server;
 use tally::Tally;
 
@@ -52,12 +54,12 @@ fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     #[cfg(unix)]
     let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
-    let socket = open(&options)?;
+    let sockets = open(&options)?;
     let stop = Stop::on_signals()?;
-    let tally = Arc::new(Tally::of([&socket]));
+    let tally = Arc::new(Tally::of(&sockets));
     #[cfg(unix)]
     report_on_request(Arc::clone(&tally))?;
-    let local = listener::announce(NAME, &socket)?;
+    let local = listener::announce(NAME, &sockets[0])?;
     let rules = Rules {
         local: local.clone(),
         prefix: options.prefix.as_bytes().to_vec(),
@@ -67,6 +69,7 @@ fn run(options: Options) -> Result<()> {
         rate_limit: options.rate_limit,
     };
     let server = Server {
+        is_internet: local.internet().is_some(),
         everywhere: local.is_everywhere(),
         prefix: options.prefix.clone(),
         guard: Guard::new(rules),
@@ -74,31 +77,32 @@ fn run(options: Options) -> Result<()> {
         verbose: options.verbose,
         dropped: 0,
     };
-    serve(socket, server, &options, &stop)?;
+    serve(sockets, server, &options, &stop)?;
     log::line(NAME, tally);
     Ok(())
 }
 
-/// Hands the socket to the design that was chosen.
-fn serve(socket: OwnedFd, server: Server, options: &Options, stop: &Stop) -> Result<()> {
-    if options.faults.any() {
-        return faulty::serve(socket, server, options.faults.clone(), options.drain, stop);
+/// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.
+fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: &Stop) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch && server.is_internet {
+        return batch::serve(sockets, server, stop);
     }
-    match options.design {
-        Design::Simple => simple::serve(socket, server, stop),
-        #[cfg(target_os = "linux")]
-        Design::Batch => batch::serve(socket, server, stop),
+    let socket = sockets.swap_remove(0);
+    if options.faults.any() {
+        faulty::serve(socket, server, options.faults.clone(), options.drain, stop)
+    } else {
+        simple::serve(socket, server, stop)
     }
 }
 
-/// The server's end point: `socket` and `bind`, or the one that this process was started with. There is no `listen` and no
-/// `accept`: all clients share this one socket.
-fn open(options: &Options) -> Result<OwnedFd> {
+/// The server's end point: the socket that this process was started with, or one of its own; several for several threads.
+fn open(options: &Options) -> Result<Vec<OwnedFd>> {
     #[cfg(unix)]
     if let Some(socket) = listener::handed_over_datagram()? {
-        let local = common::sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
-        ask_the_kernel(&socket, &local).context("cannot set up the socket")?;
-        return Ok(socket);
+        let local = sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
+        ask_the_kernel(&socket, &local, options).context("cannot set up the socket")?;
+        return Ok(vec![socket]);
     }
     #[cfg(unix)]
     let unix = options.unix.as_ref().map(|path| vec![Address::Unix(path.clone())]);
@@ -108,34 +112,64 @@ fn open(options: &Options) -> Result<OwnedFd> {
         Some(unix) => unix,
         None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
     };
-    let socket = listener::first_that_opens(&addresses, |address| {
-        let socket = socket(address.family(), SocketType::DGRAM)?;
-        listener::prepare_datagram(&socket, address)?;
-        ask_the_kernel(&socket, address)?;
-        bind(&socket, address)?;
-        #[cfg(unix)]
-        common::unix_socket::set_mode(address, options.unix_mode)?;
-        Ok(socket)
-    })?;
-    if addresses[0].internet().is_some() {
-        listener::ask_for_room(NAME, &socket, options.receive_buffer).context("cannot set up the socket")?;
+    let first = listener::first_that_opens(&addresses, |address| make(address, options, |_| Ok(())))?;
+    #[cfg_attr(not(target_os = "linux"), expect(unused_mut))]
+    let mut sockets = vec![first];
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch && options.workers > 1 {
+        // Only now: so another server that has the port already, or comes later, is told that the address is in use.
+        let local = sockopt::getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
+        sockopt::set_reuse_port(&sockets[0]).context("cannot share the port among the workers")?;
+        for _ in 1..options.workers {
+            let another = make(&local, options, |socket| sockopt::set_reuse_port(socket));
+            sockets.push(another.with_context(|| format!("cannot listen on {local} with another worker"))?);
+        }
     }
+    if addresses[0].internet().is_some() {
+        for socket in &sockets {
+            listener::ask_for_room(NAME, socket, options.receive_buffer).context("cannot set up the socket")?;
+        }
+    }
+    Ok(sockets)
+}
+
+/// `socket` and `bind`. There is no `listen` and no `accept`: all clients share this one socket.
+fn make(address: &Address, options: &Options, share: impl Fn(&OwnedFd) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
+    let socket = socket(address.family(), SocketType::DGRAM)?;
+    listener::prepare_datagram(&socket, address)?;
+    ask_the_kernel(&socket, address, options)?;
+    share(&socket)?;
+    bind(&socket, address)?;
+    #[cfg(unix)]
+    common::unix_socket::set_mode(address, options.unix_mode)?;
     Ok(socket)
 }
 
-/// Asks the kernel to tell with each datagram how many were lost before it, and on every interface also where it was sent to,
-/// since the answer has to come from there: see `simple.rs`.
+/// On every interface, asks the kernel to tell with each datagram where it was sent to, since the answer has to come from there:
+/// see `simple.rs`. Where datagrams bring such news anyway, it tells how many others were lost.
 #[cfg(unix)]
-fn ask_the_kernel(socket: &OwnedFd, address: &Address) -> Result<(), Errno> {
+fn ask_the_kernel(socket: &OwnedFd, address: &Address, options: &Options) -> Result<(), Errno> {
     let Some(internet) = address.internet() else { return Ok(()) };
+    if address.is_everywhere() {
+        common::packet_info::turn_on(socket, &internet)?;
+    }
     #[cfg(target_os = "linux")]
-    common::packet_info::count_drops(socket)?;
-    if address.is_everywhere() { common::packet_info::turn_on(socket, &internet) } else { Ok(()) }
+    if address.is_everywhere() || options.design() == Design::Batch {
+        common::packet_info::count_drops(socket)?;
+    }
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch {
+        // An old kernel can't, and hands each over by itself.
+        let _ = common::datagrams::take_glued(socket);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = options;
+    Ok(())
 }
 
 /// On Windows the system chooses.
 #[cfg(windows)]
-fn ask_the_kernel(_socket: &OwnedFd, _address: &Address) -> Result<(), Errno> {
+fn ask_the_kernel(_socket: &OwnedFd, _address: &Address, _options: &Options) -> Result<(), Errno> {
     Ok(())
 }
 

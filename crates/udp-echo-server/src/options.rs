@@ -84,6 +84,17 @@ pub struct Options {
     pub faults: Faults,
 }
 
+impl Options {
+    /// The design that is used: with a bad network, or in the file system, there's only one.
+    pub fn design(&self) -> Design {
+        #[cfg(unix)]
+        let one_by_one = self.faults.any() || self.unix.is_some();
+        #[cfg(windows)]
+        let one_by_one = self.faults.any();
+        if one_by_one { Design::Simple } else { self.design }
+    }
+}
+
 /// How datagrams are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Design {

@@ -1,5 +1,6 @@
 //! What all designs share: what the loop needs to know, and whether a datagram is answered.
 
+#[cfg(windows)]
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,9 @@ use crate::tally::Tally;
 
 /// What the loop needs to know.
 pub struct Server {
-    /// Whether the socket is bound to every interface, so that the kernel has to be asked which address was meant.
+    /// Whether the socket is one of the internet, and not of the file system.
+    pub is_internet: bool,
+    /// Whether it is bound to every interface, so that the kernel has to be asked which address was meant.
     pub everywhere: bool,
     /// What goes before each datagram.
     pub prefix: Prefix,
@@ -43,15 +46,13 @@ pub struct Incoming {
 }
 
 impl Server {
-    /// Counts a datagram, and says whether to answer it. If not, that is counted too.
-    pub fn admits(&mut self, incoming: &Incoming, data: &[u8]) -> bool {
-        self.tally.received.add(1);
-        self.has_lost(incoming.dropped);
-        let (destination, to_many) = aim(&incoming.asked);
-        let datagram = Datagram { peer: &incoming.peer, destination, to_many, data };
-        let admitted = self.guard.admit(&datagram, Instant::now);
+    /// Whether to answer a datagram of this client. If not, that is counted.
+    pub fn admits(&mut self, peer: &Address, asked: &Option<Asked>, data: &[u8], now: impl Fn() -> Instant) -> bool {
+        let destination = asked.map(|asked| asked.destination);
+        let to_many = asked.is_some_and(|asked| asked.answer_from != asked.destination);
+        let admitted = self.guard.admit(&Datagram { peer, destination, to_many, data }, now);
         if let Err(refusal) = admitted {
-            self.tally.refused(refusal, &incoming.peer);
+            self.tally.refused(refusal, peer);
         }
         admitted.is_ok()
     }
@@ -64,18 +65,18 @@ impl Server {
     }
 
     /// Prints a datagram that was answered, if that is wanted.
-    pub fn show(&self, reply: &[u8], peer: &Address) {
+    pub fn show(&self, data: &[u8], peer: &Address) {
         if self.verbose {
-            let data = reply[self.prefix.as_bytes().len()..].escape_ascii();
-            listener::say(&format!("UDP server: \"{data}\" from {peer}\n"));
+            listener::say(&format!("UDP server: \"{}\" from {peer}\n", data.escape_ascii()));
         }
     }
-}
 
-/// Where a datagram was sent to, and whether others than this machine got it too.
-pub fn aim(asked: &Option<Asked>) -> (Option<IpAddr>, bool) {
-    let destination = asked.map(|asked| asked.destination);
-    (destination, asked.is_some_and(|asked| asked.answer_from != asked.destination))
+    /// The same for another thread and its socket.
+    #[cfg(target_os = "linux")]
+    pub fn another(&self) -> Server {
+        let (prefix, guard, tally) = (self.prefix.clone(), self.guard.another(), Arc::clone(&self.tally));
+        Server { prefix, guard, tally, dropped: 0, ..*self }
+    }
 }
 
 /// Where the kernel can't be asked, nothing is known of it.

@@ -7,6 +7,8 @@
 //! tell which of this machine's addresses was asked, and `sendto` may answer from another, which a connected client never
 //! sees. There `recvmsg` and `sendmsg` take their places, the same calls with room for one address more.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result};
 use common::Errno;
 use common::berkeley::{OwnedFd, close, recvfrom, sendto};
@@ -34,14 +36,17 @@ pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
             Err(errno) if is_passing(errno) => continue,
             Err(errno) => return Err(errno).context("cannot receive datagrams"),
         };
+        server.tally.received.add(1);
+        server.has_lost(incoming.dropped);
         let reply = &buffer[..prefix_bytes + incoming.length];
-        if !server.admits(&incoming, &reply[prefix_bytes..]) {
+        let data = &reply[prefix_bytes..];
+        if !server.admits(&incoming.peer, &incoming.asked, data, Instant::now) {
             continue;
         }
         match answer(&socket, reply, &incoming) {
             Ok(_) => {
                 server.tally.answered.add(1);
-                server.show(reply, &incoming.peer);
+                server.show(data, &incoming.peer);
             }
             Err(errno) => server.tally.not_sent(errno, &incoming.peer, reply.len()),
         }
