@@ -11,6 +11,7 @@ pub mod subjects;
 pub mod table;
 pub mod tcp;
 mod udp;
+mod web;
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub struct Options {
 enum What {
     Tcp(tcp::Options),
     Udp(udp::Options),
+    Web(web::Options),
 }
 
 // Not a doc comment: clap would take it for that of the subcommand.
@@ -80,6 +82,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Tcp(options) => tcp::run(options),
         What::Udp(options) => udp::run(options),
+        What::Web(options) => web::run(options),
     }
 }
 

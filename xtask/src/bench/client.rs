@@ -12,8 +12,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a load has done.
 pub struct Done {
-    pub echoes: u64,
-    /// Echoes in a second.
+    /// Operations: echoes, requests.
+    pub count: u64,
+    /// Operations in a second.
     pub rate: f64,
 }
 
@@ -33,9 +34,9 @@ pub fn load(executables: &Executables, program: &str, port: u16, options: &[&str
 
 fn done(json: &[u8]) -> Option<Done> {
     let report: serde_json::Value = serde_json::from_slice(json).ok()?;
-    let echoes = report["account"]["received"].as_u64()?;
+    let count = report["account"]["received"].as_u64()?;
     let elapsed_ns = report["elapsed_ns"].as_u64()?.max(1);
-    Some(Done { echoes, rate: echoes as f64 * 1e9 / elapsed_ns as f64 })
+    Some(Done { count, rate: count as f64 * 1e9 / elapsed_ns as f64 })
 }
 
 #[cfg(test)]
@@ -45,7 +46,7 @@ mod tests {
     #[test]
     fn the_load_tells_how_many_echoes_there_were() {
         let told = done(br#"{"elapsed_ns":500000000,"account":{"sent":7,"received":6}}"#).unwrap();
-        assert_eq!((told.echoes, told.rate), (6, 12.0));
+        assert_eq!((told.count, told.rate), (6, 12.0));
         assert!(done(b"{}").is_none());
     }
 }

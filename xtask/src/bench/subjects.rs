@@ -15,6 +15,8 @@ use super::measure;
 pub const OURS: &str = "ours";
 /// How long a server may take until it can be connected to.
 const READY: Duration = Duration::from_secs(10);
+/// How often it is tried. How long a server takes to start is a figure of its own.
+const READY_AGAIN: Duration = Duration::from_micros(500);
 /// How long the answer to one datagram may take, until the server is asked again.
 const ANSWER: Duration = Duration::from_millis(100);
 /// What in a command stands for the port.
@@ -205,7 +207,7 @@ impl Subject {
                 let said = fs::read_to_string(&said).unwrap_or_default();
                 bail!("cannot start {}: it is not ready in time; it said: {}", self.name, said.trim());
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(READY_AGAIN);
         }
         Ok(server)
     }

@@ -52,7 +52,7 @@ pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: us
     let many = load(["--duration", &format!("{}ms", time.as_millis())])?;
     let end = measure::settle(server.id(), subject.at_rest())?;
     let ns = end as f64 - between as f64 - (between as f64 - start as f64);
-    let echoes = many.echoes.saturating_sub(few.echoes);
+    let echoes = many.count.saturating_sub(few.count);
     ensure!(ns > 0.0 && echoes > 0, "hardly any echo in {time:?}");
     Ok(Sample { figure: ns / 1000.0 / echoes as f64, rate: Some(many.rate) })
 }

@@ -91,7 +91,7 @@ fn cost(bench: &Bench, subject: &Subject, load: Load) -> Result<Sample> {
     let done = send(time_ms)?;
     let after = measure::settle(server.id(), subject.at_rest())?;
     Ok(Sample {
-        figure: after.saturating_sub(before) as f64 / 1000.0 / done.echoes.max(1) as f64,
+        figure: after.saturating_sub(before) as f64 / 1000.0 / done.count.max(1) as f64,
         rate: Some(done.rate),
     })
 }
