@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::load::{self, Clients};
-use super::peers::{self, ASYNCIO, BARE, GO, GO_LOOP, NCAT, SOCAT, UVLOOP, XINETD};
+use super::peers::{self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOCAT, UVLOOP, UVLOOP_PROTOCOL, XINETD};
 use super::{Scene, callgrind};
 use crate::bench::cases::{Case, Make, Ratio, Sample, cases, cost};
 use crate::bench::subjects::Subject;
@@ -11,7 +11,7 @@ use crate::bench::table::Table;
 use crate::bench::{Bench, make_room, measure};
 
 /// The peers in the order of the tables, behind ours.
-const PEERS: [&str; 8] = [BARE, GO, GO_LOOP, ASYNCIO, UVLOOP, XINETD, SOCAT, NCAT];
+const PEERS: [&str; 10] = [BARE, GO, GO_LOOP, ASYNCIO, ASYNCIO_PROTOCOL, UVLOOP, UVLOOP_PROTOCOL, XINETD, SOCAT, NCAT];
 const MIB: u64 = 1024 * 1024;
 /// A server with a process for each connection is not asked for more idle ones than this.
 const MOST_PROCESSES: usize = 200;
@@ -125,8 +125,15 @@ fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
 
 fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let mebibytes = if bench.quick { 64 } else { 512 };
-    // Not the bare loop, which has no way to keep what a client can't take at the moment.
-    let peers = [(GO, Some(0.55)), (GO_LOOP, None), (ASYNCIO, None), (UVLOOP, None)];
+    let peers = [
+        (BARE, None),
+        (GO, Some(0.55)),
+        (GO_LOOP, None),
+        (ASYNCIO, None),
+        (ASYNCIO_PROTOCOL, None),
+        (UVLOOP, None),
+        (UVLOOP_PROTOCOL, None),
+    ];
     let cases = cases(subjects, &peers, move |subject| {
         let server = subject.start(bench.cores[0])?;
         load::bulk(server.port, MIB)?;
