@@ -29,7 +29,7 @@ use common::wait::{Interest, wait};
 
 use crate::server::Server;
 use crate::simple::is_passing;
-use trains::{Reply, make_up};
+use trains::{Reply, Yard};
 
 /// So many datagrams are received at once: more would not fit into a processor's cache.
 const MOST_AT_ONCE: usize = 64;
@@ -65,6 +65,8 @@ struct Worker<'a> {
     rooms: Rooms,
     arrivals: Vec<Arrival>,
     replies: Vec<Reply>,
+    trains: Vec<Range<usize>>,
+    yard: Yard,
     prefix_bytes: usize,
     /// Whether replies may leave in trains: until it turns out that they can't.
     cuts: bool,
@@ -73,7 +75,9 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn new(socket: &OwnedFd, server: Server) -> Worker<'_> {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
-        Worker { socket, server, rooms, arrivals: Vec::new(), replies: Vec::new(), prefix_bytes, cuts: true }
+        let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
+        let yard = Yard::default();
+        Worker { socket, server, rooms, arrivals, replies, trains, yard, prefix_bytes, cuts: true }
     }
 
     /// Receives and answers, again and again.
@@ -86,11 +90,11 @@ impl Worker<'_> {
                 Err(errno) => return Err(errno).context("cannot receive datagrams"),
             }
             let came = self.arrivals.len();
-            // Fewer than there was room for: there are no more.
-            if came < most {
+            // None or one: more may take a while. Else some have come meanwhile, as a rule.
+            if came < LEAST_AT_ONCE {
                 wait(self.socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")?;
             }
-            most = (4 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
+            most = (2 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
         }
         Ok(())
     }
@@ -117,9 +121,10 @@ impl Worker<'_> {
             }
         }
         self.server.tally.received.add(received);
-        let trains = make_up(&mut self.replies, &self.arrivals, self.prefix_bytes);
+        self.yard.make_up(&mut self.replies, &self.arrivals, self.prefix_bytes, &mut self.trains);
         let mut alone = 0..0;
-        for train in trains {
+        for number in 0..self.trains.len() {
+            let train = self.trains[number].clone();
             let goes_alone = !self.cuts || train.len() == 1;
             if goes_alone && alone.is_empty() {
                 alone = train;
@@ -215,7 +220,7 @@ impl Worker<'_> {
     /// These replies have left.
     fn sent(&self, replies: &[Reply]) {
         self.server.tally.answered.add(replies.len() as u64);
-        for reply in replies {
+        for reply in replies.iter().filter(|_| self.server.verbose) {
             let peer = self.arrivals[reply.to].peer.into();
             self.server.show(&self.rooms.bytes()[reply.data.clone()], &peer);
         }

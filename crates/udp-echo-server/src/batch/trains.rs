@@ -41,54 +41,70 @@ impl Reply {
     }
 }
 
-/// Puts the replies in the order in which they leave, and says which of them leave together.
-pub fn make_up(replies: &mut [Reply], arrivals: &[Arrival], prefix_bytes: usize) -> Vec<Range<usize>> {
-    let group = groups(arrivals);
-    if group.iter().any(|group| *group > 0) {
-        replies.sort_by_key(|reply| group[reply.to]);
-    }
-    let mut trains: Vec<Range<usize>> = Vec::new();
-    let (mut each, mut bytes, mut is_complete) = (0, 0, true);
-    for (number, reply) in replies.iter().enumerate() {
-        let length = reply.length(prefix_bytes);
-        match trains.last_mut() {
-            // An empty one would leave no trace.
-            Some(train)
-                if !is_complete
-                    && (1..=each).contains(&length)
-                    && train.len() < MOST_SEGMENTS
-                    && bytes + length <= MOST_PIECE_BYTES
-                    && group[reply.to] == group[replies[train.start].to] =>
-            {
-                train.end = number + 1;
-                bytes += length;
-                is_complete = length < each;
-            }
-            _ => {
-                trains.push(number..number + 1);
-                (each, bytes, is_complete) = (length, length, length > MOST_SEGMENT_BYTES);
-            }
-        }
-    }
-    trains
+/// What trains are made up with. It is used again and again, so that nothing is allocated for a single datagram.
+#[derive(Default)]
+pub struct Yard {
+    /// For each arrival, the number of the first one that came from the same address to the same address.
+    group: Vec<usize>,
+    /// Those that are the first of their group.
+    firsts: Vec<usize>,
 }
 
-/// For each arrival, the number of the first one that came from the same address to the same address.
-fn groups(arrivals: &[Arrival]) -> Vec<usize> {
-    let mut groups: Vec<usize> = Vec::with_capacity(arrivals.len());
-    let mut firsts: Vec<usize> = Vec::new();
-    for (number, arrival) in arrivals.iter().enumerate() {
-        let same = |first: &&usize| {
-            let first = &arrivals[**first];
-            first.peer == arrival.peer && first.asked == arrival.asked
-        };
-        let first = firsts.iter().rev().find(same).copied();
-        if first.is_none() {
-            firsts.push(number);
+impl Yard {
+    /// Puts the replies in the order in which they leave, and says which of them leave together.
+    pub fn make_up(
+        &mut self,
+        replies: &mut [Reply],
+        arrivals: &[Arrival],
+        prefix_bytes: usize,
+        trains: &mut Vec<Range<usize>>,
+    ) {
+        self.sort(arrivals);
+        let group = &self.group;
+        if self.firsts.len() > 1 {
+            replies.sort_by_key(|reply| group[reply.to]);
         }
-        groups.push(first.unwrap_or(number));
+        trains.clear();
+        let (mut each, mut bytes, mut is_complete) = (0, 0, true);
+        for (number, reply) in replies.iter().enumerate() {
+            let length = reply.length(prefix_bytes);
+            match trains.last_mut() {
+                // An empty one would leave no trace.
+                Some(train)
+                    if !is_complete
+                        && (1..=each).contains(&length)
+                        && train.len() < MOST_SEGMENTS
+                        && bytes + length <= MOST_PIECE_BYTES
+                        && group[reply.to] == group[replies[train.start].to] =>
+                {
+                    train.end = number + 1;
+                    bytes += length;
+                    is_complete = length < each;
+                }
+                _ => {
+                    trains.push(number..number + 1);
+                    (each, bytes, is_complete) = (length, length, length > MOST_SEGMENT_BYTES);
+                }
+            }
+        }
     }
-    groups
+
+    /// Finds out which arrivals belong together.
+    fn sort(&mut self, arrivals: &[Arrival]) {
+        self.group.clear();
+        self.firsts.clear();
+        for (number, arrival) in arrivals.iter().enumerate() {
+            let is_of = |first: &&usize| {
+                let first = &arrivals[**first];
+                first.peer == arrival.peer && first.asked == arrival.asked
+            };
+            let first = self.firsts.iter().rev().find(is_of).copied();
+            if first.is_none() {
+                self.firsts.push(number);
+            }
+            self.group.push(first.unwrap_or(number));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +125,8 @@ mod tests {
             Reply { data: start..start + arrival.length, is_first: true, to: number }
         };
         let mut replies: Vec<Reply> = arrivals.iter().enumerate().map(reply).collect();
-        let trains = make_up(&mut replies, &arrivals, prefix_bytes);
+        let mut trains = Vec::new();
+        Yard::default().make_up(&mut replies, &arrivals, prefix_bytes, &mut trains);
         let shown = |reply: &Reply| (arrivals[reply.to].peer.port(), reply.data.len());
         trains.into_iter().map(|train| replies[train].iter().map(shown).collect()).collect()
     }
