@@ -150,7 +150,6 @@ fn prepare(socket: &OwnedFd, peer: &Address, way: Way) -> Result<(), Errno> {
     if peer.internet().is_none() {
         return Ok(());
     }
-    sockopt::set_reuse_address(socket)?;
     #[cfg(target_os = "linux")]
     common::error_queue::turn_on(socket, peer.family())?;
     if way.df {
@@ -162,8 +161,10 @@ fn prepare(socket: &OwnedFd, peer: &Address, way: Way) -> Result<(), Errno> {
     }
 }
 
-/// The second socket, with the address that `connect` has given the first.
+/// The second socket, with the address that `connect` has given the first. Both have to agree to that; but the first only now:
+/// before, it might have got a port that another flow has already.
 fn beside(first: &OwnedFd, peer: &Address) -> Result<OwnedFd, Errno> {
+    sockopt::set_reuse_address(first)?;
     let local = sockopt::getsockname(first)?;
     let second = socket(peer.family(), SocketType::DGRAM)?;
     sockopt::set_nonblocking(&second)?;

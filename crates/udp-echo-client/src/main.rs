@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod check;
 mod flow;
 mod ledger;
 mod lines;
@@ -78,6 +79,7 @@ struct Options {
 enum Use {
     Ping(ping::Options),
     Load(load::Options),
+    Check(check::Options),
 }
 
 fn main() -> ExitCode {
@@ -89,6 +91,7 @@ fn run(options: Options) -> Result<()> {
     match options.use_ {
         Some(Use::Ping(options)) => return ping::run(options),
         Some(Use::Load(options)) => return load::run(options),
+        Some(Use::Check(options)) => return check::run(options),
         None => {}
     }
     options.trace.turn_on(NAME)?;

@@ -11,6 +11,8 @@ const MOST_TRIALS: usize = 24;
 const CLOSE_ENOUGH: f64 = 1.05;
 /// The first rate to be tried: any server can do that.
 const FIRST_RATE: u32 = 1000;
+/// No machine sends more than this.
+const HIGHEST_RATE: u32 = 100_000_000;
 
 /// Makes runs at different rates. Returns the best that has passed, with all that were tried.
 ///
@@ -52,7 +54,7 @@ pub fn highest_rate(
 fn next_rate(passed: u32, failed: Option<u32>) -> Option<u32> {
     match (passed, failed) {
         (0, None) => Some(FIRST_RATE),
-        (passed, None) => passed.checked_mul(2),
+        (passed, None) => (passed < HIGHEST_RATE / 2).then_some(passed.saturating_mul(2)),
         (0, Some(failed)) => (failed > 1).then_some(failed / 2),
         (passed, Some(failed)) => {
             let between = passed + (failed - passed) / 2;
