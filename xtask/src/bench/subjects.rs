@@ -19,6 +19,8 @@ const READY: Duration = Duration::from_secs(10);
 const READY_AGAIN: Duration = Duration::from_micros(500);
 /// How long the answer to one datagram may take, until the server is asked again.
 const ANSWER: Duration = Duration::from_millis(100);
+/// What starts a server so that the kernel ends it when this process ends, in whatever way; setpriv(1) is in util-linux.
+const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 /// What in a command stands for the port.
 pub const PORT: &str = "{port}";
 
@@ -194,7 +196,7 @@ impl Subject {
         }
         let said = self.directory.join("said");
         let stderr = File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
-        let words = under.iter().map(|word| (*word).to_owned()).chain(self.command.iter().cloned());
+        let words = WITH_US.iter().chain(under).map(|word| (*word).to_owned()).chain(self.command.iter().cloned());
         let words: Vec<String> = words.map(|word| word.replace(PORT, &port.to_string())).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);

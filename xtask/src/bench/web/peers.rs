@@ -28,7 +28,9 @@ pub fn ours_with(bench: &Bench, options: &[&str]) -> Result<Subject> {
     let program = programs::get(&bench.executables, "tiny-web")?.to_string_lossy();
     let root = load::root(&bench.workshop);
     let root = root.to_string_lossy();
-    let command = [&*program, &root, "--host", "127.0.0.1", "--port", PORT, "--workers", "1"];
+    // As to the last one: all clients of a bench have the same address, and the peers know no such limit.
+    let options_of_all = ["--host", "127.0.0.1", "--port", PORT, "--workers", "1", "--max-per-address", "19000"];
+    let command = [&[&*program, &root], &options_of_all[..]].concat();
     Ok(Subject::new(OURS, &[&command[..], options].concat(), &bench.workshop))
 }
 

@@ -118,7 +118,7 @@ fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     bench.table(title, "bytes", Ratio::OursByOther, &cases).map(Some)
 }
 
-/// The time from the command to the end of the first answer. taskset(1), which starts the server, is part of it.
+/// The time from the command to the end of the first answer. What starts the server, setpriv(1) and taskset(1), is part of it.
 fn start(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
         let began = Instant::now();
