@@ -121,8 +121,9 @@ impl Bench {
     /// Errors: our own server can't be measured; the report can't be written.
     fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, json: Option<&PathBuf>) -> Result<ExitCode> {
         self.introduce();
+        let width = lineup.subjects.iter().map(|subject| subject.name.len()).max().unwrap_or(0);
         for subject in &lineup.subjects {
-            println!("  {:<12}  {}", subject.name, subject.shown());
+            println!("  {:<width$}  {}", subject.name, subject.shown());
         }
         lineup.missing.iter().for_each(|line| println!("  {line}"));
         println!("{figures}");
