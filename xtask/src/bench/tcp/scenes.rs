@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use super::load::{self, Clients};
 use super::peers::{self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOCAT, UVLOOP, UVLOOP_PROTOCOL, XINETD};
 use super::{Scene, callgrind};
-use crate::bench::cases::{Case, Make, Ratio, Sample, cases, cost};
+use crate::bench::cases::{Case, Make, Ratio, Sample, cases, cost, timed};
 use crate::bench::subjects::Subject;
 use crate::bench::table::Table;
 use crate::bench::{Bench, make_room, measure};
@@ -111,7 +111,7 @@ fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let cases = cases(subjects, &peers, |subject| {
         let server = subject.start(bench.cores[0])?;
         load::come_and_go(server.port, AT_ONCE, 64, bench.time / 10)?;
-        cost(server.id(), subject.at_rest(), || load::come_and_go(server.port, AT_ONCE, 64, bench.time))
+        cost(server.id(), subject.at_rest(), || timed(|| load::come_and_go(server.port, AT_ONCE, 64, bench.time)))
     });
     bench
         .table(
@@ -137,7 +137,7 @@ fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let cases = cases(subjects, &peers, move |subject| {
         let server = subject.start(bench.cores[0])?;
         load::bulk(server.port, MIB)?;
-        cost(server.id(), usize::MAX, || load::bulk(server.port, mebibytes * MIB).map(|()| mebibytes))
+        cost(server.id(), usize::MAX, || timed(|| load::bulk(server.port, mebibytes * MIB).map(|()| mebibytes)))
     });
     let title = format!("{mebibytes} MiB on one connection, both ways, every byte checked");
     bench.table(&title, "us per MiB", Ratio::OursByOther, &cases).map(Some)

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bench::client::{Done, PATIENCE};
+use crate::bench::cases::Done;
+use crate::bench::client::PATIENCE;
 use crate::bench::subjects::Workshop;
 
 /// The files that are asked for: a path, and how many bytes it has.
@@ -124,7 +125,9 @@ pub fn wrk(port: u16, path: &str, connections: usize, seconds: u64, fields: &[St
     if let Some(trouble) = trouble(&said) {
         anyhow::bail!("wrk says: {trouble}");
     }
-    done(&said).context("cannot understand what wrk printed")
+    let done = done(&said).context("cannot understand what wrk printed")?;
+    ensure!(done.count > 0, "no request was answered in {seconds} s");
+    Ok(done)
 }
 
 /// "Requests/sec: 1234.56" and, somewhere, "1240 requests in 1.00s, 1.5MB read".

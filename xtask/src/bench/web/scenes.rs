@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::Scene;
 use super::load::{self, Connection, LARGE, MEDIUM, SMALL};
 use super::peers::{self, DARKHTTPD, H2O, LIGHTTPD, MINISERVE, NGINX, NGINX_TUNED, PYTHON, STATIC};
-use crate::bench::cases::{Case, Make, Ratio, Sample, cases};
+use crate::bench::cases::{self, Case, Make, Ratio, Sample};
 use crate::bench::subjects::Subject;
 use crate::bench::table::Table;
 use crate::bench::{Bench, make_room, measure};
@@ -60,7 +60,8 @@ pub fn tables(scene: Scene) -> Vec<Make> {
 fn requests(title: &'static str, request: Request, bars: Vec<(&'static str, f64)>) -> Make {
     Box::new(move |bench, subjects| {
         let bar = |peer| bars.iter().find(|(name, _)| *name == peer).map(|(_, bar)| *bar);
-        let cases = cases(subjects, &PEERS.map(|peer| (peer, bar(peer))), |subject| cost(bench, subject, &request));
+        let cases =
+            cases::cases(subjects, &PEERS.map(|peer| (peer, bar(peer))), |subject| cost(bench, subject, &request));
         bench.table(title, "us per request", Ratio::OursByOther, &cases).map(Some)
     })
 }
@@ -71,16 +72,14 @@ fn cost(bench: &Bench, subject: &Subject, request: &Request) -> Result<Sample> {
     load::verify(server.port, request.file)?;
     // wrk knows whole seconds only.
     let seconds = if bench.quick { 1 } else { 2 };
-    let before = measure::settle(server.id(), usize::MAX)?;
-    let done = load::wrk(server.port, request.file.0, request.connections, seconds, &request.fields)?;
-    let after = measure::settle(server.id(), usize::MAX)?;
-    ensure!(done.count > 0, "no request was answered in {seconds} s");
-    Ok(Sample { figure: after.saturating_sub(before) as f64 / 1000.0 / done.count as f64, rate: Some(done.rate) })
+    cases::cost(server.id(), usize::MAX, || {
+        load::wrk(server.port, request.file.0, request.connections, seconds, &request.fields)
+    })
 }
 
 /// The memory of a server that has answered once.
 fn memory(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
-    let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
+    let mut cases = cases::cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
         let server = subject.start(bench.cores[0])?;
         load::verify(server.port, SMALL)?;
         measure::settle(server.id(), usize::MAX)?;
@@ -94,7 +93,7 @@ fn memory(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
 /// The memory that an idle connection costs, each of which has had an answer.
 fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     make_room(IDLE_CONNECTIONS as u64)?;
-    let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
+    let mut cases = cases::cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
         let count = peers::most_idle(subject.name, IDLE_CONNECTIONS);
         let server = subject.start(bench.cores[0])?;
         load::verify(server.port, SMALL)?;
@@ -120,7 +119,7 @@ fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
 
 /// The time from the command to the end of the first answer. What starts the server, setpriv(1) and taskset(1), is part of it.
 fn start(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
-    let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
+    let mut cases = cases::cases(subjects, &PEERS.map(|name| (name, None)), |subject| {
         let began = Instant::now();
         let server = subject.start(bench.cores[0])?;
         load::verify(server.port, SMALL)?;
