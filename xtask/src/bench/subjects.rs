@@ -244,6 +244,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         // Once it has ended and was waited for, its id may be another's.
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            // Stopped first: what it forked after a look at its children would stay behind.
+            signal("-STOP", &[self.id()]);
             let children = &measure::family(self.id())[1..];
             let _ = self.child.kill();
             if !children.is_empty() {

@@ -59,6 +59,8 @@ pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: us
 
 fn echo(bench: &Bench, subjects: &[Subject], connections: usize, bytes: usize) -> Result<Option<Table>> {
     make_room(connections as u64)?;
+    // Python's echo is what the documentation of asyncio shows, with streams; how much of it is the streams', the lines of
+    // the protocol below them tell.
     let bars = [(BARE, 1.05), (GO, 0.60), (ASYNCIO, 0.55), (UVLOOP, 0.75), (XINETD, 0.45), (SOCAT, 0.20)];
     let peers = PEERS.map(|peer| (peer, bars.iter().find(|(name, _)| *name == peer).map(|(_, bar)| *bar)));
     let cases = cases(subjects, &peers, move |subject| echo_cost(bench, subject, connections, bytes, 0));
@@ -125,10 +127,11 @@ fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
 
 fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let mebibytes = if bench.quick { 64 } else { 512 };
+    // "copy" copies nothing: Go's io.Copy lets the kernel move the pages with splice(2). Its own loop reads and writes.
     let peers = [
         (BARE, None),
         (GO, Some(0.55)),
-        (GO_LOOP, None),
+        (GO_LOOP, Some(0.55)),
         (ASYNCIO, None),
         (ASYNCIO_PROTOCOL, None),
         (UVLOOP, None),
