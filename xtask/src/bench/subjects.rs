@@ -171,11 +171,8 @@ impl Subject {
     /// The command as one types it, without the directories of what was built or written here, and with PORT for the port.
     pub fn shown(&self) -> String {
         let words = self.command.iter().enumerate().map(|(at, word)| match Path::new(word).file_name() {
-            _ if word.is_empty() => "''".to_owned(),
-            Some(name) if at == 0 || Path::new(word).starts_with(&self.directory) => {
-                name.to_string_lossy().into_owned()
-            }
-            _ => word.replace(PORT, "PORT"),
+            Some(name) if at == 0 || Path::new(word).starts_with(&self.directory) => quoted(&name.to_string_lossy()),
+            _ => quoted(&word.replace(PORT, "PORT")),
         });
         words.collect::<Vec<_>>().join(" ")
     }
@@ -261,6 +258,12 @@ fn signal(signal: &str, ids: &[u32]) {
     let _ = Command::new("kill").arg(signal).args(ids).stderr(Stdio::null()).status();
 }
 
+/// A word as the shell wants it. None of those here has a quotation mark of this kind.
+fn quoted(word: &str) -> String {
+    let is_plain = !word.is_empty() && word.chars().all(|it| it.is_ascii_alphanumeric() || "-_./,:=+".contains(it));
+    if is_plain { word.to_owned() } else { format!("'{word}'") }
+}
+
 /// Whether a command is there and succeeds.
 pub fn works(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
@@ -275,13 +278,38 @@ mod tests {
     #[test]
     fn a_command_is_shown_as_one_types_it() {
         let workshop = Workshop(PathBuf::from("/nowhere"));
-        let command = ["/a/b/server", "--port", PORT, "--prefix", "", "/dev/null", "/nowhere/settings"];
-        let shown = "server --port PORT --prefix '' /dev/null settings";
+        let command = ["/a/b/server", "--port", PORT, "-c", "a && b", "--prefix", "", "/dev/null", "/nowhere/settings"];
+        let shown = "server --port PORT -c 'a && b' --prefix '' /dev/null settings";
         assert_eq!(Subject::new(OURS, &command, &workshop).shown(), shown);
     }
 
     #[test]
     fn a_program_that_is_not_there_does_not_work() {
         assert!(!works("there-is-no-such-program", &[]));
+    }
+
+    #[test]
+    fn a_server_of_datagrams_is_there_when_it_answers() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let echo = thread::spawn(move || {
+            let mut buffer = [0; 64];
+            let (length, peer) = socket.recv_from(&mut buffer).unwrap();
+            socket.send_to(&buffer[..length], peer).unwrap();
+        });
+        assert!(Transport::Udp.answers(port));
+        echo.join().unwrap();
+        assert!(!Transport::Udp.answers(port));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_server_that_cannot_start_says_why() {
+        let workshop = Workshop(std::env::temp_dir().join(format!("xtask-start-{}", std::process::id())));
+        fs::create_dir(&workshop.0).unwrap();
+        let subject = Subject::new(OURS, &["sh", "-c", "echo no port $0 >&2", PORT], &workshop).at_port(1);
+        let core = measure::cores().unwrap()[0];
+        let error = subject.start(core).err().unwrap().to_string();
+        assert!(error.ends_with("it said: no port 1"), "{error}");
     }
 }

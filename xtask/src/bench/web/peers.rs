@@ -44,7 +44,7 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     let settings = text(workshop.0.join("settings"));
     let subject = |name, command: &[&str]| Subject::new(name, command, workshop);
     let with_settings = |name, command: &[&str], settings: &str| {
-        subject(name, command).with_settings(&settings.replace(ROOT, &root).replace(DIRECTORY, &directory))
+        subject(name, command).with_settings(&filled_in(settings, &root, &directory))
     };
     let mut lineup = Lineup::of([ours_with(bench, &[])?]);
 
@@ -78,6 +78,11 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     Ok(lineup)
 }
 
+/// The settings with all in them but the port.
+fn filled_in(settings: &str, root: &str, directory: &str) -> String {
+    settings.replace(ROOT, root).replace(DIRECTORY, directory)
+}
+
 /// How many idle connections a server is asked for: fewer of one that has a thread for each, and of one that waits with
 /// select(2), which knows no more than 1,024 descriptors.
 pub fn most_idle(name: &str, connections: usize) -> usize {
@@ -85,5 +90,30 @@ pub fn most_idle(name: &str, connections: usize) -> usize {
         PYTHON => connections.min(200),
         DARKHTTPD => connections.min(1000),
         _ => connections,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_of_a_peer_leave_nothing_open_but_the_port() {
+        let all = [
+            include_str!("peers/nginx.conf"),
+            include_str!("peers/nginx-tuned.conf"),
+            include_str!("peers/h2o.conf"),
+            include_str!("peers/lighttpd.conf"),
+        ];
+        for settings in all {
+            assert!(settings.contains(ROOT) && settings.matches(PORT).count() == 1, "{settings}");
+            let text = filled_in(settings, "/www", "/tmp").replace(PORT, "2000");
+            assert!(!text.contains(ROOT) && !text.contains(DIRECTORY) && text.contains("127.0.0.1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_not_asked_for_more_idle_connections_than_it_can_have() {
+        assert_eq!([OURS, DARKHTTPD, PYTHON].map(|name| most_idle(name, 10_000)), [10_000, 1000, 200]);
     }
 }
