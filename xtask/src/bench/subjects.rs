@@ -120,7 +120,8 @@ pub struct Subject {
     /// Its port, if it can't be told another.
     port: Option<u16>,
     directory: PathBuf,
-    settings: Option<String>,
+    /// A file in the workshop, and what is in it.
+    settings: Option<(&'static str, String)>,
 }
 
 impl Subject {
@@ -158,9 +159,9 @@ impl Subject {
         Subject { forks: true, ..self }
     }
 
-    /// The same, with this text in the workshop's file "settings", which the command mentions.
-    pub fn with_settings(self, text: &str) -> Subject {
-        Subject { settings: Some(text.to_owned()), ..self }
+    /// The same, with this text in a file of the workshop, which the command mentions.
+    pub fn with_settings(self, file: &'static str, text: &str) -> Subject {
+        Subject { settings: Some((file, text.to_owned())), ..self }
     }
 
     /// The most processes that it has while nobody is connected to it.
@@ -187,9 +188,9 @@ impl Subject {
     /// As [`Self::start`], under another program that becomes it.
     pub fn start_under(&self, under: &[&str]) -> Result<Server> {
         let port = self.port.map_or_else(|| self.transport.free_port(), Ok)?;
-        if let Some(settings) = &self.settings {
-            let path = self.directory.join("settings");
-            fs::write(&path, settings.replace(PORT, &port.to_string())).context("cannot write the settings")?;
+        if let Some((file, text)) = &self.settings {
+            let path = self.directory.join(file);
+            fs::write(&path, text.replace(PORT, &port.to_string())).context("cannot write the settings")?;
         }
         let said = self.directory.join("said");
         let stderr = File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;

@@ -69,10 +69,10 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     add(works("ncat", &["--version"]), ncat, "apt install ncat");
 
     let path = |name| workshop.0.join(name).to_string_lossy().into_owned();
-    let (settings, pid) = (path("settings"), path("pid"));
+    let (settings, pid) = (path("xinetd.conf"), path("pid"));
     let command = ["xinetd", "-dontfork", "-f", &settings, "-pidfile", &pid, "-filelog", "/dev/null"];
     let settings = include_str!("peers/xinetd.conf");
-    let xinetd = Subject::new(XINETD, &command, workshop).forking().with_settings(settings);
+    let xinetd = Subject::new(XINETD, &command, workshop).forking().with_settings("xinetd.conf", settings);
     add(works("xinetd", &["-version"]), xinetd, "apt install xinetd");
     Ok(lineup)
 }

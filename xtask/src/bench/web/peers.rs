@@ -20,6 +20,8 @@ pub const PYTHON: &str = "http.server";
 /// What in a file of settings stands for the folder that is served, and for the directory of everything else.
 const ROOT: &str = "{root}";
 const DIRECTORY: &str = "{directory}";
+/// What in a command stands for the file of settings.
+const SETTINGS: &str = "{settings}";
 
 /// Ours, with other options.
 ///
@@ -41,24 +43,26 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     let workshop = &bench.workshop;
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let (root, directory) = (text(load::root(workshop)), text(workshop.0.clone()));
-    let settings = text(workshop.0.join("settings"));
     let subject = |name, command: &[&str]| Subject::new(name, command, workshop);
-    let with_settings = |name, command: &[&str], settings: &str| {
-        subject(name, command).with_settings(&filled_in(settings, &root, &directory))
+    let with_settings = |name, command: &[&str], file, settings: &str| {
+        let path = text(workshop.0.join(file));
+        let command: Vec<&str> = command.iter().map(|word| if *word == SETTINGS { &path } else { *word }).collect();
+        subject(name, &command).with_settings(file, &filled_in(settings, &root, &directory))
     };
     let mut lineup = Lineup::of([ours_with(bench, &[])?]);
 
     let has_nginx = works("nginx", &["-v"]);
-    let command = ["nginx", "-c", &settings, "-e", "stderr", "-g", "daemon off;"];
-    let nginx = |name, settings| with_settings(name, &command, settings);
-    lineup.add(has_nginx, nginx(NGINX, include_str!("peers/nginx.conf")), "apt install nginx");
-    lineup.add(has_nginx, nginx(NGINX_TUNED, include_str!("peers/nginx-tuned.conf")), "apt install nginx");
+    let command = ["nginx", "-c", SETTINGS, "-e", "stderr", "-g", "daemon off;"];
+    let nginx = with_settings(NGINX, &command, "nginx.conf", include_str!("peers/nginx.conf"));
+    let tuned = with_settings(NGINX_TUNED, &command, "nginx-tuned.conf", include_str!("peers/nginx-tuned.conf"));
+    lineup.add(has_nginx, nginx, "apt install nginx");
+    lineup.add(has_nginx, tuned, "apt install nginx");
 
-    let h2o = with_settings(H2O, &["h2o", "-c", &settings], include_str!("peers/h2o.conf"));
+    let h2o = with_settings(H2O, &["h2o", "-c", SETTINGS], "h2o.conf", include_str!("peers/h2o.conf"));
     lineup.add(works("h2o", &["--version"]), h2o, "apt install h2o");
 
-    let lighttpd = ["lighttpd", "-D", "-f", &settings];
-    let lighttpd = with_settings(LIGHTTPD, &lighttpd, include_str!("peers/lighttpd.conf"));
+    let command = ["lighttpd", "-D", "-f", SETTINGS];
+    let lighttpd = with_settings(LIGHTTPD, &command, "lighttpd.conf", include_str!("peers/lighttpd.conf"));
     lineup.add(works("lighttpd", &["-v"]), lighttpd, "apt install lighttpd");
 
     let darkhttpd = subject(DARKHTTPD, &["darkhttpd", &root, "--addr", "127.0.0.1", "--port", PORT]);
