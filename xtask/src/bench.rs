@@ -162,7 +162,7 @@ impl Bench {
     }
 }
 
-/// Makes sure of so many connections at once, here and in the servers to come.
+/// Makes sure of so many connections or other descriptors at once, here and in the servers to come.
 ///
 /// Errors: the limit on descriptors is too low; it says what to do.
 pub fn make_room(connections: u64) -> Result<()> {
@@ -175,8 +175,9 @@ pub fn make_room(connections: u64) -> Result<()> {
         return Ok(());
     }
     let own = std::process::id().to_string();
-    let limit = format!("--nofile={hard_or_needed}:", hard_or_needed = needed.min(hard));
-    let raised = hard >= needed && subjects::works("prlimit", &["--pid", &own, &limit]);
+    // Only root can raise the hard limit as well.
+    let limit = if hard >= needed { format!("--nofile={needed}:") } else { format!("--nofile={needed}:{needed}") };
+    let raised = subjects::works("prlimit", &["--pid", &own, &limit]);
     ensure!(raised, "cannot have {needed} descriptors, only {soft} of {hard}: raise the limit with ulimit -n {needed}");
     Ok(())
 }
