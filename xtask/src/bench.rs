@@ -12,6 +12,7 @@ pub mod table;
 pub mod tcp;
 mod udp;
 mod web;
+pub mod workshop;
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,8 +25,9 @@ use serde_json::json;
 
 use crate::programs::{self, Executables};
 use cases::Make;
-use subjects::{Lineup, Workshop};
+use subjects::Lineup;
 use table::Table;
+use workshop::Workshop;
 
 /// Descriptors that are not connections: enough for all that either side has open besides.
 const OTHER_DESCRIPTORS: u64 = 200;
@@ -109,7 +111,7 @@ impl Bench {
         let workshop = Workshop::open()?;
         let cores = [all_cores[0], all_cores[all_cores.len() - 1]];
         let (core, own) = (cores[1].to_string(), std::process::id().to_string());
-        let pinned = subjects::works("taskset", &["-a", "-c", "-p", &core, &own]);
+        let pinned = workshop::works("taskset", &["-a", "-c", "-p", &core, &own]);
         ensure!(pinned, "cannot measure without taskset(1), which is in util-linux");
         let time = Duration::from_millis(if quick { 250 } else { 1000 });
         Ok(Bench { executables, workshop, cores, all_cores, runs, time, quick })
@@ -177,7 +179,7 @@ pub fn make_room(connections: u64) -> Result<()> {
     let own = std::process::id().to_string();
     // Only root can raise the hard limit as well.
     let limit = if hard >= needed { format!("--nofile={needed}:") } else { format!("--nofile={needed}:{needed}") };
-    let raised = subjects::works("prlimit", &["--pid", &own, &limit]);
+    let raised = workshop::works("prlimit", &["--pid", &own, &limit]);
     ensure!(raised, "cannot have {needed} descriptors, only {soft} of {hard}: raise the limit with ulimit -n {needed}");
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::measure;
+use super::workshop::Workshop;
 
 /// The name of ours.
 pub const OURS: &str = "ours";
@@ -23,31 +24,6 @@ const ANSWER: Duration = Duration::from_millis(100);
 const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 /// What in a command stands for the port.
 pub const PORT: &str = "{port}";
-
-/// A directory for the peers' programs and settings, which is removed with them.
-pub struct Workshop(pub PathBuf);
-
-impl Workshop {
-    /// Errors: there is no room for it.
-    pub fn open() -> Result<Workshop> {
-        let directory = std::env::temp_dir().join(format!("xtask-bench-{}", std::process::id()));
-        fs::create_dir(&directory).with_context(|| format!("cannot make the directory {}", directory.display()))?;
-        Ok(Workshop(directory))
-    }
-
-    /// Writes a file, and returns its path.
-    pub fn write(&self, name: &str, text: &str) -> Result<String> {
-        let path = self.0.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(path.to_string_lossy().into_owned())
-    }
-}
-
-impl Drop for Workshop {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Those that are compared.
 pub struct Lineup {
@@ -265,13 +241,6 @@ fn quoted(word: &str) -> String {
     if is_plain { word.to_owned() } else { format!("'{word}'") }
 }
 
-/// Whether a command is there and succeeds.
-pub fn works(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,11 +251,6 @@ mod tests {
         let command = ["/a/b/server", "--port", PORT, "-c", "a && b", "--prefix", "", "/dev/null", "/nowhere/settings"];
         let shown = "server --port PORT -c 'a && b' --prefix '' /dev/null settings";
         assert_eq!(Subject::new(OURS, &command, &workshop).shown(), shown);
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_does_not_work() {
-        assert!(!works("there-is-no-such-program", &[]));
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::load::Clients;
 use super::peers;
 use crate::bench::Bench;
 use crate::bench::cases::{Case, Ratio, Sample};
-use crate::bench::subjects::{OURS, Subject, works};
+use crate::bench::subjects::{OURS, Subject};
 use crate::bench::table::{Row, Table};
+use crate::bench::workshop::works;
 use crate::programs::Executables;
 use crate::{ci, lab, programs};
 

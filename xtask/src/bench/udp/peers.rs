@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::YARDSTICK;
 use crate::bench::Bench;
-use crate::bench::subjects::{Lineup, OURS, PORT, Subject, works};
+use crate::bench::subjects::{Lineup, OURS, PORT, Subject};
+use crate::bench::workshop::works;
 use crate::programs;
 
 /// The names of those that tables and bars mention.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::bench::cases::Done;
 use crate::bench::client::PATIENCE;
-use crate::bench::subjects::Workshop;
+use crate::bench::workshop::Workshop;
 
 /// The files that are asked for: a path, and how many bytes it has.
 pub const SMALL: (&str, usize) = ("/page.html", 1024);
