@@ -226,7 +226,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     }
 
     fn begin(&mut self, connection: OwnedFd, peer: &Address) {
-        let Ok(mut conversation) = self.service.begin(&connection, peer) else { return self.close_one(connection) };
+        let Some(mut conversation) = self.service.begin(&connection, peer) else { return self.close_one(connection) };
         let mut next = Next::Input;
         if S::CLIENT_SPEAKS_FIRST {
             next = self.service.go_on(&mut conversation, &connection, false);

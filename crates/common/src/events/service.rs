@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::OwnedFd;
 use crate::wait::{GaveUp, Patience};
@@ -26,8 +25,8 @@ pub trait Service {
         Clock { allowance: 0, renewed: true }
     }
 
-    /// A client has come.
-    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Self::Conversation, Errno>;
+    /// A client has come. None: it isn't served.
+    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Option<Self::Conversation>;
 
     /// The connection is ready: does what can be done without waiting, but not for long. `ended`: the client has sent its
     /// last byte, which may still have to be received. When the server is asked to stop, each conversation has a turn.
