@@ -57,6 +57,10 @@ const NAME: &str = "tiny-web";
 #[cfg(target_os = "linux")]
 const DEFER_ACCEPT_SECONDS: i32 = 1;
 
+/// What an address may have of the connections, and however few there are: a browser opens six.
+const SHARE: usize = 4;
+const SHARE_AT_LEAST: usize = 16;
+
 /// A file that is sent has a descriptor too.
 const DESCRIPTORS_EACH: usize = 2;
 /// Large files that a loop keeps open, where there are descriptors in plenty.
@@ -86,7 +90,7 @@ pub fn run(options: Options) -> Result<()> {
         log.reopen_on_request()?;
     }
     let limits = &options.limits;
-    let per_address = limits.max_per_address.map_or(most.div_ceil(4), |most| most as usize);
+    let per_address = limits.max_per_address.map_or((most / SHARE).max(SHARE_AT_LEAST), |most| most as usize);
     let server = Server {
         site: site(pages, &options.show),
         constant: constant(&options.show),

@@ -78,6 +78,9 @@ impl Response {
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&constant.fields);
+        if !matches!(self.body, Body::None) {
+            number_field(out, "Content-Length", self.length());
+        }
         out.extend_from_slice(&self.fields);
         match &self.body {
             Body::None => {}
@@ -86,9 +89,6 @@ impl Response {
                 out.extend_from_slice(&file.version_fields);
                 out.extend_from_slice(&file.content_fields);
             }
-        }
-        if !matches!(self.body, Body::None) {
-            number_field(out, "Content-Length", self.length());
         }
         match persistence {
             Persistence::Kept => {}
