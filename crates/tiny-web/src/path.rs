@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use crate::request::is_authority;
+use crate::authority::is_authority;
 use crate::status::Status;
 
 /// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters.
