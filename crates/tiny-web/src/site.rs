@@ -110,6 +110,10 @@ impl Answers<'_> {
             }
         };
         let wanted = Wanted::of(&request.fields);
+        if request.target.contains('#') {
+            // Browsers keep the fragment to themselves, wherever it stands.
+            return Err(Status::BadRequest);
+        }
         let target = request.target.split('?').next().unwrap_or_default();
         let (path, found) = match self.find(folder, target, wanted) {
             Ok(found) => found,
