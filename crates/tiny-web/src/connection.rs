@@ -47,7 +47,7 @@ pub struct OnItsWay {
     pub reply: Option<Reply>,
 }
 
-/// What is still in a file, and which part of it.
+/// What is still to be sent of a file, from where it is.
 pub type Rest = (Arc<Representation>, Range<u64>);
 
 /// What is left of a reply.
@@ -147,7 +147,16 @@ impl Reply {
             return Ok(Sent::Some);
         }
         let Some((file, part)) = &mut self.file else { return Ok(Sent::All) };
-        let Content::File(file) = &file.content else { return Ok(Sent::All) };
+        let file = match &file.content {
+            Content::File(file) => file,
+            Content::Bytes(bytes) => {
+                let sent = send_some(connection, &bytes[part.start as usize..part.end as usize]);
+                let count = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))? as u64;
+                part.start += count;
+                self.taken += count;
+                return Ok(if part.start == part.end { Sent::All } else { Sent::Some });
+            }
+        };
         let enough = part.end.min(part.start + BYTES_A_TURN);
         while part.start < enough {
             let wanted = enough - part.start;
