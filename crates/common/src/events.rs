@@ -12,7 +12,7 @@ mod idle;
 mod service;
 
 pub use crew::Crew;
-pub use service::{Next, Service};
+pub use service::{Clock, Next, Service};
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -30,7 +30,7 @@ use crate::berkeley::{OwnedFd, accept, close};
 use crate::listener::AcceptTrouble;
 use crate::wait::{GaveUp, Patience};
 
-use idle::{IdleList, Link};
+use idle::{IdleLists, Link};
 
 const LISTENER: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
@@ -76,11 +76,13 @@ pub struct EventLoop<'a, S: Service> {
     poll: Poll,
     accepting: Option<Accepting>,
     connections: Slab<Entry<S::Conversation>>,
-    idle: IdleList,
+    idle: IdleLists,
     /// Those that have more to do than their turn allowed, and whether each's client has sent its last byte.
     busy: VecDeque<(usize, bool)>,
     /// Those that were given up, and until when they may linger, in the order of that.
     lingering: VecDeque<(Instant, usize)>,
+    /// The server has been asked to stop, and all connections know.
+    stopping: bool,
     drained: bool,
     /// No connection will come any more.
     finished: bool,
@@ -93,6 +95,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     pub fn new(service: S, patience: &'a Patience, crew: &'a Crew, own: usize, poll: Poll) -> Result<Self> {
         let stop = patience.stop.pipe().as_raw_fd();
         poll.registry().register(&mut SourceFd(&stop), STOP, Interest::READABLE).context("cannot watch for signals")?;
+        let idle = IdleLists::new(&service.allowances(patience));
         Ok(EventLoop {
             service,
             patience,
@@ -101,9 +104,10 @@ impl<'a, S: Service> EventLoop<'a, S> {
             poll,
             accepting: None,
             connections: Slab::new(),
-            idle: IdleList::new(patience.idle),
+            idle,
             busy: VecDeque::new(),
             lingering: VecDeque::new(),
+            stopping: false,
             drained: false,
             finished: false,
         })
@@ -154,9 +158,8 @@ impl<'a, S: Service> EventLoop<'a, S> {
             if handed_over {
                 self.take_from_inbox();
             }
-            if self.patience.stop.is_asked() {
-                self.stop_accepting();
-                self.finished = true;
+            if self.patience.stop.is_asked() && !self.stopping {
+                self.stop();
             }
             self.give_up_the_late(now);
         }
@@ -223,20 +226,24 @@ impl<'a, S: Service> EventLoop<'a, S> {
     }
 
     fn begin(&mut self, connection: OwnedFd, peer: &Address) {
-        let entry = self.connections.vacant_entry();
-        let (key, fd) = (entry.key(), connection.as_raw_fd());
-        let registered = self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE);
-        match self.service.begin(&connection, peer) {
-            Ok(conversation) if registered.is_ok() => {
-                let link = Link::default();
-                entry.insert(Entry { connection, link, sends: false, given_up: false, conversation });
-                self.idle.push(key, &mut self.connections);
-            }
-            _ => {
-                close(connection);
-                self.crew.closed();
+        let Some(mut conversation) = self.service.begin(&connection, peer) else { return self.close_one(connection) };
+        let mut next = Next::Input;
+        if S::CLIENT_SPEAKS_FIRST {
+            next = self.service.go_on(&mut conversation, &connection, false);
+            if next == Next::Close {
+                return self.close_one(connection);
             }
         }
+        let clock = self.service.clock(&mut conversation);
+        let entry = self.connections.vacant_entry();
+        let (key, fd) = (entry.key(), connection.as_raw_fd());
+        // What has come since its turn, the event queue tells at once.
+        if self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE).is_err() {
+            return self.close_one(connection);
+        }
+        entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });
+        self.idle.push(key, clock.allowance, &mut self.connections);
+        self.is_next(key, next, false);
     }
 
     /// A connection's turn.
@@ -244,8 +251,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
         // One that was closed a moment ago may still have an event.
         let Some(entry) = self.connections.get_mut(key) else { return };
         let next = self.service.go_on(&mut entry.conversation, &entry.connection, ended);
-        if !entry.given_up {
-            self.idle.touch(key, &mut self.connections);
+        if !entry.given_up && next != Next::Close {
+            let clock = self.service.clock(&mut entry.conversation);
+            self.idle.touch(key, clock, &mut self.connections);
         }
         self.is_next(key, next, ended);
     }
@@ -264,6 +272,10 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     }
                 }
             }
+            Next::End => {
+                self.linger(key);
+                self.busy.push_back((key, ended));
+            }
             Next::Close => self.close(key),
         }
     }
@@ -271,8 +283,34 @@ impl<'a, S: Service> EventLoop<'a, S> {
     fn close(&mut self, key: usize) {
         self.idle.remove(key, &mut self.connections);
         // Closed, it leaves the event queue by itself: see epoll(7).
-        close(self.connections.remove(key).connection);
+        let connection = self.connections.remove(key).connection;
+        self.close_one(connection);
+    }
+
+    fn close_one(&mut self, connection: OwnedFd) {
+        close(connection);
         self.crew.closed();
+    }
+
+    /// From now on a connection only waits for its client's end, and not for long.
+    fn linger(&mut self, key: usize) {
+        self.idle.remove(key, &mut self.connections);
+        if !std::mem::replace(&mut self.connections[key].given_up, true) {
+            self.lingering.push_back((Instant::now() + LINGER, key));
+        }
+    }
+
+    /// The server has been asked to stop: nobody else comes, and who is here is told by a turn.
+    fn stop(&mut self) {
+        self.stop_accepting();
+        (self.stopping, self.finished) = (true, true);
+        for key in self.keys() {
+            self.go_on(key, false);
+        }
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
     }
 
     fn stop_accepting(&mut self) {
@@ -283,14 +321,13 @@ impl<'a, S: Service> EventLoop<'a, S> {
 
     /// Gives up who has been silent for too long, everybody at the end of the drain, and closes who has lingered enough.
     fn give_up_the_late(&mut self, now: Instant) {
-        while let Some(key) = self.idle.expired() {
-            self.give_up(key, GaveUp::Idle(self.patience.idle.unwrap_or_default()), now);
+        while let Some((key, allowance)) = self.idle.expired() {
+            self.give_up(key, GaveUp::Idle(allowance));
         }
         if !self.drained && self.patience.drain_until().is_some_and(|end| end <= now) {
             self.drained = true;
-            let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-            for key in keys {
-                self.give_up(key, GaveUp::Drained, now);
+            for key in self.keys() {
+                self.give_up(key, GaveUp::Drained);
             }
         }
         while let Some(&(_, key)) = self.lingering.front().filter(|(until, _)| *until <= now) {
@@ -301,17 +338,17 @@ impl<'a, S: Service> EventLoop<'a, S> {
         }
     }
 
-    fn give_up(&mut self, key: usize, why: GaveUp, now: Instant) {
-        self.idle.remove(key, &mut self.connections);
+    fn give_up(&mut self, key: usize, why: GaveUp) {
         let entry = &mut self.connections[key];
-        if !entry.given_up {
-            let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
-            if next == Next::Room {
-                return self.idle.push(key, &mut self.connections);
-            }
-            entry.given_up = true;
-            self.lingering.push_back((now + LINGER, key));
-            self.is_next(key, next, false);
+        if entry.given_up {
+            return;
         }
+        let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
+        if next == Next::Room {
+            let clock = Clock { renewed: true, ..self.service.clock(&mut entry.conversation) };
+            return self.idle.touch(key, clock, &mut self.connections);
+        }
+        self.linger(key);
+        self.is_next(key, next, false);
     }
 }

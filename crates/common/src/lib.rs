@@ -17,6 +17,8 @@ pub mod log;
 #[cfg(unix)]
 pub mod packet_info;
 pub mod prefix;
+#[cfg(target_os = "linux")]
+pub mod sendfile;
 pub mod signal;
 pub mod slots;
 pub mod sockopt;

@@ -154,9 +154,19 @@ impl Timer {
     /// Writes the line that `describe` gives, when the trace is on.
     #[inline]
     pub fn end<'a>(self, describe: impl FnOnce() -> Call<'a>) {
-        if let (Some(started_ns), Some(tracer)) = (self.started_ns, TRACER.get()) {
-            tracer.record(started_ns, now_ns(), describe());
+        if let Some(started_ns) = self.started_ns {
+            write_line(started_ns, describe);
         }
+    }
+}
+
+/// Out of the way of the programs, for which the trace is off nearly always.
+#[cold]
+#[inline(never)]
+fn write_line<'a>(started_ns: u64, describe: impl FnOnce() -> Call<'a>) {
+    let ended_ns = now_ns();
+    if let Some(tracer) = TRACER.get() {
+        tracer.record(started_ns, ended_ns, describe());
     }
 }
 
@@ -223,6 +233,7 @@ impl Tracer {
 }
 
 #[cfg(unix)]
+#[cold]
 fn now_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64

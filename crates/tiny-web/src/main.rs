@@ -8,74 +8,69 @@
 //! cargo run -p tiny-web --example browser -- --trace
 //! ```
 //!
-//! This file makes the listening socket. The way of a request from there: `serve.rs` accepts its connection,
-//! `connection.rs` receives it, `request.rs` understands it, `response.rs` answers it with what `page.rs` or `folder.rs`
-//! has, and `stream.rs` sends that.
+//! This file makes the listening socket. The way of a request from there: `serve.rs` has the event loops, which accept its
+//! connection, `web.rs` receives it, `request.rs` understands it, `site.rs` finds what to answer, with `path.rs` and
+//! `folder.rs`, and `response.rs` makes bytes of that, which `web.rs` sends.
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("tiny-web waits with epoll or kqueue, which this system doesn't have");
+
+mod access_log;
+mod body;
+mod cache;
+mod coding;
+mod condition;
 mod connection;
 mod folder;
+mod listing;
+mod options;
 mod page;
 mod path;
+mod peer;
+mod range;
+mod representation;
 mod request;
 mod response;
+mod sandbox;
 mod serve;
+mod site;
 mod status;
-mod stream;
+mod web;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Parser;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
 use common::signal::Stop;
+use common::unix_socket::{self, SocketFile};
 use common::wait::Patience;
-use common::{address, cli, exit, listener};
+use common::{address, exit, listener};
 
+use access_log::AccessLog;
 use folder::Folder;
-use response::Site;
-use serve::Server;
+use options::{Options, Show};
+use peer::Places;
+use response::Constant;
+use sandbox::Needs;
+use site::{Pages, Site};
+use web::Server;
 
 const NAME: &str = "tiny-web";
 
-/// Show browsers the lecture's page, or the files of a folder
-#[derive(Parser)]
-#[command(name = NAME, version)]
-struct Options {
-    /// Folder with the files to show; without one, the lecture's "Hello world!" page
-    #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
+/// A client is accepted after so long even if it says nothing. In seconds, the least there is.
+#[cfg(target_os = "linux")]
+const DEFER_ACCEPT_SECONDS: i32 = 1;
 
-    #[command(flatten)]
-    listen: cli::Listen,
-
-    /// Clients that may wait to be accepted; the system may allow fewer (net.core.somaxconn)
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..=65_535))]
-    backlog: i32,
-
-    /// Most connections to serve at once; the others wait
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: u32,
-
-    /// How long the head of a request may take to arrive, from its first byte
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::some_duration)]
-    head_timeout: Duration,
-
-    /// How long a connection may be silent between requests, or leave a reply unread; 0s: for ever
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::duration)]
-    idle_timeout: Duration,
-
-    /// How long requests in flight may take to finish when the server is asked to stop
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
-    drain: Duration,
-
-    #[command(flatten)]
-    trace: cli::Trace,
-}
+/// A file that is sent has a descriptor too.
+const DESCRIPTORS_EACH: usize = 2;
+/// Large files that a loop keeps open, where there are descriptors in plenty.
+const FILES_KEPT_OPEN: usize = 16;
+const PLENTY: usize = 1000;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -84,31 +79,166 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
-    let site = match &options.folder {
-        Some(path) => Site::Folder(Folder::open(path)?),
-        None => Site::Lecture,
-    };
+    let pages = pages(&options)?;
+    let log = options.log.as_deref().map(AccessLog::open).transpose()?.map(Arc::new);
+    let socket_file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
     let listener = open(&options)?;
     let stop = Stop::on_signals()?;
-    if let Some(local) = listener::announce(NAME, &listener)?.internet() {
+    let loops = serve::loops(options.workers);
+    let most = most_connections(&options, &pages, loops);
+    let local = listener::announce(NAME, &listener)?;
+    if let Some(local) = local.internet() {
         listener::say(&format!("{NAME}: open {}\n", url(&local)));
     }
-    let idle = Some(options.idle_timeout).filter(|idle| !idle.is_zero());
-    let patience = Patience { stop, idle, drain: options.drain };
-    let server = Server { site, patience, head_timeout: options.head_timeout };
-    serve::serve(listener, &server, options.max_connections as usize)
+    if !options.no_sandbox {
+        confine(&pages, log.as_deref(), &options);
+    }
+    if let Some(log) = &log {
+        log.reopen_on_request()?;
+    }
+    let limits = &options.limits;
+    let per_address = limits.max_per_address.map_or(most.div_ceil(4), |most| most as usize);
+    let server = Server {
+        site: site(pages, &options.show),
+        constant: constant(&options.show),
+        patience: Patience {
+            stop,
+            idle: Some(limits.idle_timeout).filter(|idle| !idle.is_zero()),
+            drain: options.drain,
+        },
+        head_timeout: limits.head_timeout,
+        min_rate: limits.min_rate,
+        slow_timeout: limits.slow_timeout,
+        limits: request::Limits {
+            request_line: limits.max_request_line,
+            head: limits.max_head,
+            fields: limits.max_fields as usize,
+            body: limits.max_body as u64,
+        },
+        places: Places::new(per_address),
+        log,
+    };
+    let most_open = if most >= PLENTY { FILES_KEPT_OPEN } else { 0 };
+    let served = serve::serve(listener, &server, most, loops, most_open);
+    drop(socket_file);
+    served
 }
 
-/// The server's end point: `socket`, `bind`, `listen`.
+/// The server's end point: `socket`, `bind`, `listen`; or the one that this process was started with.
 fn open(options: &Options) -> Result<OwnedFd> {
-    let addresses = address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?;
-    listener::first_that_opens(&addresses, |address| {
-        let listener = socket(address.family(), SocketType::STREAM)?;
-        listener::prepare(&listener, address)?;
-        bind(&listener, address)?;
-        listen(&listener, options.backlog)?;
-        Ok(listener)
+    let listener = match listener::handed_over()? {
+        Some(listener) => listener,
+        None => {
+            let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
+            let addresses = match unix {
+                Some(unix) => unix,
+                None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
+            };
+            listener::first_that_opens(&addresses, |address| {
+                let listener = socket(address.family(), SocketType::STREAM)?;
+                listener::prepare(&listener, address)?;
+                bind(&listener, address)?;
+                unix_socket::set_mode(address, options.unix_mode)?;
+                listen(&listener, options.limits.backlog)?;
+                Ok(listener)
+            })?
+        }
+    };
+    #[cfg(target_os = "linux")]
+    if options.unix.is_none() {
+        // It saves a wait for each connection; a kernel that refuses is no reason not to serve.
+        let _ = set_defer_accept(&listener, DEFER_ACCEPT_SECONDS);
+    }
+    Ok(listener)
+}
+
+/// TCP_DEFER_ACCEPT: a client is accepted once it has said something, or after so many seconds. See tcp(7).
+#[cfg(target_os = "linux")]
+fn set_defer_accept(listener: &OwnedFd, seconds: i32) -> Result<(), common::Errno> {
+    use rustix::fd::AsRawFd;
+    common::sockopt::set(listener, "TCP_DEFER_ACCEPT", seconds, |listener| {
+        let (level, option) = (uapi::c::IPPROTO_TCP, uapi::c::TCP_DEFER_ACCEPT);
+        let set = uapi::setsockopt(listener.as_raw_fd(), level, option, &seconds);
+        set.map_err(|errno| common::Errno::from_raw_os_error(errno.0))
     })
+}
+
+/// What there is to see.
+fn pages(options: &Options) -> Result<Pages> {
+    let show = &options.show;
+    let cache_control = match show.cache {
+        _ if is_said(show, "cache-control") => String::new(),
+        Some(seconds) => format!("Cache-Control: max-age={seconds}\r\n"),
+        None => "Cache-Control: no-cache\r\n".to_owned(),
+    };
+    match &options.folder {
+        Some(path) => Folder::open(path, cache_control, show.dotfiles).map(Pages::Folder),
+        None => Ok(Pages::lecture(&cache_control)),
+    }
+}
+
+/// Whether the user says this field, and the server needn't.
+fn is_said(show: &Show, name: &str) -> bool {
+    show.headers.iter().any(|(said, _)| said.eq_ignore_ascii_case(name))
+}
+
+/// How it is shown.
+fn site(pages: Pages, show: &Show) -> Site {
+    Site {
+        pages,
+        listing: !show.no_listing,
+        spa: show.spa.as_ref().map(|file| format!("/{}", file.trim_start_matches('/'))),
+        cached: !show.no_cache,
+        cors: show.cors,
+    }
+}
+
+/// What stands in every head. The type is what we say it is, whatever the content looks like: `nosniff`.
+fn constant(show: &Show) -> Constant {
+    let mut fields = String::new();
+    let usual = [
+        ("Server", "tiny-web", !show.no_server_header),
+        ("X-Content-Type-Options", "nosniff", true),
+        ("Access-Control-Allow-Origin", "*", show.cors),
+    ];
+    for (name, value, wanted) in usual {
+        if wanted && !is_said(show, name) {
+            fields += &format!("{name}: {value}\r\n");
+        }
+    }
+    for (name, value) in &show.headers {
+        fields += &format!("{name}: {value}\r\n");
+    }
+    let cache_control = if is_said(show, "cache-control") { "" } else { "Cache-Control: no-cache\r\n" };
+    Constant { fields: fields.into_bytes(), cache_control: cache_control.as_bytes().to_vec() }
+}
+
+/// The bound on connections.
+fn most_connections(options: &Options, pages: &Pages, loops: usize) -> usize {
+    let each = if matches!(pages, Pages::Folder(_)) { DESCRIPTORS_EACH } else { 1 };
+    let others = serve::OTHER_DESCRIPTORS + loops * serve::DESCRIPTORS_A_LOOP;
+    let others = if listener::raise_descriptor_limit().is_none_or(|limit| limit as usize / each > PLENTY + others) {
+        others + loops * FILES_KEPT_OPEN
+    } else {
+        others
+    };
+    listener::most_connections(NAME, options.limits.max_connections.map(|most| most as usize), each, others)
+}
+
+/// Gives up the right to all other files, and says so.
+fn confine(pages: &Pages, log: Option<&AccessLog>, options: &Options) {
+    let folder = match pages {
+        Pages::Folder(folder) => Some(folder.root()),
+        Pages::Lecture { .. } => None,
+    };
+    let socket = options.unix.as_deref().map(|path| path.parent().filter(|folder| !folder.as_os_str().is_empty()));
+    let socket = socket.map(|folder| folder.unwrap_or(std::path::Path::new(".")));
+    let said = match sandbox::confine(&Needs { folder, log: log.and_then(AccessLog::folder), socket }) {
+        Ok(how) if folder.is_some() => format!("may read this folder and nothing else ({how})"),
+        Ok(how) => format!("may read no files ({how})"),
+        Err(why) => format!("may read what its user may: {why}"),
+    };
+    listener::say(&format!("{NAME}: {said}\n"));
 }
 
 /// What to type into a browser on this machine.

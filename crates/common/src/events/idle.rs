@@ -1,14 +1,15 @@
-//! Who has been silent the longest, without looking at everybody: a list of connections in the order of their last sign of
-//! life. A sign of life moves a connection to the back, and who is to be given up stands at the front.
+//! Who has been silent the longest, without looking at everybody: for each allowance of time a list of the connections that
+//! live on it, in the order of their last sign of life. A sign of life moves a connection to the back, and who is to be given
+//! up stands at the front.
 //!
-//! The links are part of the connections' own entries, so that the list needs no memory of its own. Time is counted in
+//! The links are part of the connections' own entries, so that the lists need no memory of their own. Time is counted in
 //! ticks, a 64th of what is allowed: a connection that shows life a thousand times within a tick is moved once.
 
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::Entry;
+use super::{Clock, Entry};
 
 const NOBODY: u32 = u32::MAX;
 const TICKS: u32 = 64;
@@ -19,19 +20,71 @@ pub struct Link {
     behind: u32,
     /// The tick of its last sign of life.
     alive: u32,
-    linked: bool,
+    /// Which list it is in.
+    list: u8,
 }
+
+const NO_LIST: u8 = u8::MAX;
 
 impl Default for Link {
     fn default() -> Link {
-        Link { before: NOBODY, behind: NOBODY, alive: 0, linked: false }
+        Link { before: NOBODY, behind: NOBODY, alive: 0, list: NO_LIST }
     }
 }
 
-/// The list.
-pub struct IdleList {
+/// The lists, one for each allowance.
+pub struct IdleLists(Vec<IdleList>);
+
+impl IdleLists {
+    /// Empty lists of connections that may be silent for so long.
+    pub fn new(allowances: &[Option<Duration>]) -> IdleLists {
+        IdleLists((0..).zip(allowances).map(|(list, allowance)| IdleList::new(list, *allowance)).collect())
+    }
+
+    /// Time goes by.
+    pub fn tick(&mut self, now: Instant) {
+        self.0.iter_mut().for_each(|list| list.tick(now));
+    }
+
+    /// When the first of those at the front will have been silent for too long.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.0.iter().filter_map(IdleList::next_deadline).min()
+    }
+
+    /// One that has been silent for too long, and how long that is.
+    pub fn expired(&self) -> Option<(usize, Duration)> {
+        self.0.iter().find_map(|list| list.expired().map(|key| (key, list.allowance.unwrap_or_default())))
+    }
+
+    /// A new connection, or one that begins anew.
+    pub fn push<C>(&mut self, key: usize, list: u8, entries: &mut Slab<Entry<C>>) {
+        self.0[usize::from(list)].push(key, entries);
+    }
+
+    /// A turn is over: perhaps a sign of life, perhaps time for something else.
+    pub fn touch<C>(&mut self, key: usize, clock: Clock, entries: &mut Slab<Entry<C>>) {
+        let Link { list, alive, .. } = entries[key].link;
+        let same = list == clock.allowance;
+        if !(same && (!clock.renewed || alive == self.0[usize::from(list)].now)) {
+            self.remove(key, entries);
+            self.push(key, clock.allowance, entries);
+        }
+    }
+
+    /// A connection that is closed, or given up already.
+    pub fn remove<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
+        if let Some(list) = self.0.get_mut(usize::from(entries[key].link.list)) {
+            list.remove(key, entries);
+        }
+    }
+}
+
+/// One list.
+struct IdleList {
+    number: u8,
     /// None: a connection may be silent for as long as it likes, and there is no list.
-    tick_ms: Option<u64>,
+    allowance: Option<Duration>,
+    tick_ms: u64,
     began: Instant,
     now: u32,
     front: u32,
@@ -41,59 +94,44 @@ pub struct IdleList {
 }
 
 impl IdleList {
-    /// An empty list of connections that may be silent for so long.
-    pub fn new(idle: Option<Duration>) -> IdleList {
-        let tick_ms = idle.map(|idle| millis(idle / TICKS).max(1));
-        IdleList { tick_ms, began: Instant::now(), now: 0, front: NOBODY, back: NOBODY, front_alive: 0 }
+    fn new(number: u8, allowance: Option<Duration>) -> IdleList {
+        let tick_ms = millis(allowance.unwrap_or_default() / TICKS).max(1);
+        let began = Instant::now();
+        IdleList { number, allowance, tick_ms, began, now: 0, front: NOBODY, back: NOBODY, front_alive: 0 }
     }
 
-    /// Time goes by.
-    pub fn tick(&mut self, now: Instant) {
-        if let Some(tick_ms) = self.tick_ms {
-            // 2^32 ticks of a 64th of 5 minutes are 600 years; of a millisecond, 50 days, after which somebody is cut early.
-            self.now = (millis(now.duration_since(self.began)) / tick_ms) as u32;
-        }
+    fn tick(&mut self, now: Instant) {
+        // 2^32 ticks of a 64th of 5 minutes are 600 years; of a millisecond, 50 days, after which somebody is cut early.
+        self.now = (millis(now.duration_since(self.began)) / self.tick_ms) as u32;
     }
 
     /// When the one at the front will have been silent for too long.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let tick_ms = self.tick_ms.filter(|_| self.front != NOBODY)?;
-        Some(self.began + Duration::from_millis(tick_ms * u64::from(self.front_alive.wrapping_add(TICKS + 1))))
+    fn next_deadline(&self) -> Option<Instant> {
+        let ticks = u64::from(self.front_alive.wrapping_add(TICKS + 1));
+        (self.front != NOBODY).then(|| self.began + Duration::from_millis(self.tick_ms * ticks))
     }
 
     /// The one at the front, if it has been silent for too long.
-    pub fn expired(&self) -> Option<usize> {
+    fn expired(&self) -> Option<usize> {
         let late = self.front != NOBODY && self.now.wrapping_sub(self.front_alive) > TICKS;
         late.then_some(self.front as usize)
     }
 
-    /// A new connection, at the back.
-    pub fn push<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
-        if self.tick_ms.is_none() {
+    /// At the back.
+    fn push<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
+        if self.allowance.is_none() {
             return;
         }
         let old_back = std::mem::replace(&mut self.back, key as u32);
-        entries[key].link = Link { before: old_back, behind: NOBODY, alive: self.now, linked: true };
+        entries[key].link = Link { before: old_back, behind: NOBODY, alive: self.now, list: self.number };
         match entries.get_mut(old_back as usize).filter(|_| old_back != NOBODY) {
             Some(old_back) => old_back.link.behind = key as u32,
             None => (self.front, self.front_alive) = (key as u32, self.now),
         }
     }
 
-    /// A sign of life.
-    pub fn touch<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
-        if entries[key].link.linked && entries[key].link.alive != self.now {
-            self.remove(key, entries);
-            self.push(key, entries);
-        }
-    }
-
-    /// A connection that is closed, or given up already.
-    pub fn remove<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
+    fn remove<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
         let link = std::mem::take(&mut entries[key].link);
-        if !link.linked {
-            return;
-        }
         if link.before == NOBODY {
             self.front = link.behind;
         } else {

@@ -76,7 +76,8 @@ fn a_folder_shows_its_index_and_is_redirected_to_its_slash() {
         let reply = shown.server.get(target);
         assert_eq!((reply.status, reply.field("Location")), (301, Some("/a%20b/")), "{target}");
     }
-    for target in ["/bare/", "/index.html/", "/bare/x/", "/bare/x/y"] {
+    assert!(shown.server.get("/bare/").text().contains("<a href=\"x\">x</a>"));
+    for target in ["/index.html/", "/bare/x/", "/bare/x/y"] {
         assert_eq!(shown.server.get(target).status, 404, "{target}");
     }
 }
@@ -140,8 +141,12 @@ fn what_is_no_file_is_not_waited_for() {
     let _socket = std::os::unix::net::UnixListener::bind(shown.path("socket")).unwrap();
     fs::create_dir(shown.path("dir")).unwrap();
     std::os::unix::fs::symlink("../fifo", shown.path("dir/index.html")).unwrap();
-    for target in ["/fifo", "/socket", "/dir/"] {
+    for target in ["/fifo", "/socket", "/dir/index.html"] {
         assert_eq!(shown.server.get(target).status, 404, "{target}");
+    }
+    for target in ["/dir/", "/"] {
+        let list = shown.server.get(target);
+        assert!(!["fifo", "socket", "index.html"].iter().any(|name| list.text().contains(name)), "{}", list.text());
     }
 }
 

@@ -1,0 +1,450 @@
+//! What the server does with a client that has something to say: `recv` a request, answer it with `send`, and again, until
+//! one of the two has had enough.
+//!
+//! Nothing here waits: what is not there yet is gone on with when the event loop, `common::events`, says that it is. One
+//! buffer serves all clients of a loop, and of a client without a request or a reply under way nothing is kept.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use common::address::Address;
+use common::berkeley::{OwnedFd, Shutdown, recv, shutdown};
+use common::events::{Clock, Next, Service};
+use common::sockopt::set_reset_on_close;
+use common::wait::{GaveUp, Patience};
+use common::{Errno, exit, log};
+use httpdate::fmt_http_date;
+
+use crate::access_log::{AccessLog, Entry};
+use crate::body::BodyReader;
+use crate::connection::{Conversation, Reply, Sent, send_some, slow};
+use crate::peer::{Peer, Places};
+use crate::request::{self, Body, Limits, Method, NO_FIELDS, Persistence, Request};
+use crate::response::{Constant, Response};
+use crate::site::{Answers, Site};
+use crate::status::Status;
+
+/// How much is received at once. More costs twice the processor time on loopback, where it no longer fits the caches; the
+/// lecture has 1024.
+const PIECE_BYTES: usize = 32 * 1024;
+/// How often a client that always has more is served in a row, before the others have their turn.
+const PIECES_A_TURN: usize = 16;
+
+/// What all loops share.
+pub struct Server {
+    /// What there is to see.
+    pub site: Site,
+    /// What stands in every head.
+    pub constant: Constant,
+    /// How long the server bears with a client between requests, and how it stops.
+    pub patience: Patience,
+    /// How long the head of a request may take to arrive, from its first byte, and its body after that.
+    pub head_timeout: Duration,
+    /// How many bytes a second a client has to take of its reply, over how long.
+    pub min_rate: u64,
+    pub slow_timeout: Duration,
+    /// What a request may have of everything.
+    pub limits: Limits,
+    /// How many connections an address may have.
+    pub places: Places,
+    /// Where requests are told of.
+    pub log: Option<std::sync::Arc<AccessLog>>,
+}
+
+/// The server in one loop.
+pub struct Web<'a> {
+    server: &'a Server,
+    answers: Answers<'a>,
+    /// Room for what is received.
+    buffer: Vec<u8>,
+    /// Room for a reply.
+    out: Vec<u8>,
+    /// The second that it is, and how HTTP writes it.
+    second: u64,
+    date: String,
+}
+
+impl<'a> Web<'a> {
+    /// A loop's share of the server.
+    pub fn new(server: &'a Server, answers: Answers<'a>) -> Web<'a> {
+        Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: String::new() }
+    }
+}
+
+impl<'a> Service for Web<'a> {
+    type Conversation = Conversation<'a>;
+
+    const CLIENT_SPEAKS_FIRST: bool = true;
+
+    fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
+        let slow = Some(self.server.slow_timeout).filter(|_| self.server.min_rate > 0);
+        vec![patience.idle, Some(self.server.head_timeout), slow]
+    }
+
+    fn clock(&mut self, conversation: &mut Conversation) -> Clock {
+        conversation.clock()
+    }
+
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation<'a>> {
+        let peer = Peer::from(peer);
+        let place = self.server.places.take(&peer);
+        if place.is_none() {
+            log::client(crate::NAME, format_args!("refused {peer}: its address has its share of connections"));
+        }
+        place.map(|place| Conversation::new(peer, place))
+    }
+
+    fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
+        let turn =
+            if conversation.leaving { self.ignore(connection) } else { self.talk(conversation, connection, ended) };
+        conversation.tidy();
+        turn.unwrap_or_else(|error| {
+            self.lost(conversation, exit::describe(&error));
+            Next::Close
+        })
+    }
+
+    fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
+        let has_begun = conversation.has_begun();
+        if let Some(reply) = conversation.reply() {
+            if matches!(why, GaveUp::Idle(_)) && self.still_reads(reply, connection) {
+                return Next::Room;
+            }
+            self.lost(conversation, slow(self.server.min_rate, why));
+            if matches!(why, GaveUp::Idle(_)) {
+                // Nobody reads the rest, and the kernel needn't keep it.
+                let _ = set_reset_on_close(connection);
+            }
+            return Next::Close;
+        }
+        if has_begun && matches!(why, GaveUp::Idle(_)) {
+            let refused = self.refuse(conversation, connection, Status::RequestTimeout, b"");
+            return refused.map_or(Next::Close, |next| if next == Next::Close { next } else { Next::Turn });
+        }
+        if has_begun {
+            self.lost(conversation, why);
+        }
+        Next::Close
+    }
+}
+
+impl Web<'_> {
+    /// First what is left to send; then the requests that have come already; then `recv`, until there is no more input, or no
+    /// more room.
+    ///
+    /// Errors: the connection broke, in the middle of a request or a reply.
+    fn talk(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Result<Next> {
+        self.look_at_the_clock();
+        if let Some(next) = self.go_on_sending(conversation, connection)? {
+            return Ok(next);
+        }
+        if let Some(input) = conversation.take_input()
+            && let Some(next) = self.serve(conversation, connection, Cow::Owned(input))?
+        {
+            return Ok(next);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let next = self.receive(conversation, connection, ended, &mut buffer);
+        self.buffer = buffer;
+        next
+    }
+
+    fn receive(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        ended: bool,
+        buffer: &mut [u8],
+    ) -> Result<Next> {
+        for _ in 0..PIECES_A_TURN {
+            let length = match recv(connection, buffer) {
+                Ok(0) if conversation.has_begun() => {
+                    return self.refuse(conversation, connection, Status::BadRequest, b"");
+                }
+                Ok(0) => return Ok(Next::Close),
+                Ok(length) => length,
+                Err(Errno::AGAIN) => {
+                    // Asked to stop, this was the last look.
+                    let is_over = self.is_stopping() && !conversation.has_begun();
+                    return Ok(if is_over { Next::Close } else { Next::Input });
+                }
+                Err(Errno::INTR) => continue,
+                // Between requests nothing is lost.
+                Err(_) if !conversation.has_begun() => return Ok(Next::Close),
+                Err(errno) => return Err(anyhow::Error::from(errno).context("cannot receive")),
+            };
+            let input = match conversation.take_input() {
+                None => Cow::Borrowed(&buffer[..length]),
+                Some(mut input) => {
+                    input.extend_from_slice(&buffer[..length]);
+                    Cow::Owned(input)
+                }
+            };
+            if let Some(next) = self.serve(conversation, connection, input)? {
+                return Ok(next);
+            }
+            // Less than there was room for: that was all. What comes now, the kernel tells.
+            if length < buffer.len() && !ended && !self.is_stopping() {
+                return Ok(Next::Input);
+            }
+        }
+        Ok(Next::Turn)
+    }
+
+    /// Answers one request after the other, in their order: a client may send the next before it has the reply to the last.
+    /// None: there is room for more, and what is left of the input is no whole request.
+    fn serve(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        input: Cow<[u8]>,
+    ) -> Result<Option<Next>> {
+        let (mut used, mut next) = (0, None);
+        while next.is_none() {
+            let rest = &input[used..];
+            let step = if conversation.now().is_some_and(|now| now.held.is_some()) {
+                self.read_past(conversation, connection, rest)?
+            } else {
+                self.read_head(conversation, connection, rest)?
+            };
+            let Some((taken, then)) = step else { break };
+            (used, next) = (used + taken, then);
+        }
+        if used < input.len() && !conversation.leaving {
+            conversation.on_its_way().input = match input {
+                Cow::Owned(mut input) => {
+                    input.drain(..used);
+                    input
+                }
+                Cow::Borrowed(input) => input[used..].to_vec(),
+            };
+        }
+        Ok(next)
+    }
+
+    /// A head, and the answer to it, unless a body comes first. None: it isn't all there. Else how long it was.
+    fn read_head(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        input: &[u8],
+    ) -> Result<Option<(usize, Option<Next>)>> {
+        let limits = &self.server.limits;
+        let mut end = match conversation.now() {
+            None => request::HeadEnd::default(),
+            Some(_) => std::mem::take(&mut conversation.on_its_way().end),
+        };
+        let length = match end.find(input, limits) {
+            Ok(Some(length)) => length,
+            Ok(None) => {
+                if !input.is_empty() {
+                    conversation.on_its_way().end = end;
+                }
+                return Ok(None);
+            }
+            Err(refusal) => return self.refuse(conversation, connection, refusal, input).map(|next| Some((0, Some(next)))),
+        };
+        let head = &input[..length];
+        let mut room = NO_FIELDS;
+        let request = match request::read(head, &mut room, limits) {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(conversation, connection, refusal, head).map(|next| Some((0, Some(next)))),
+        };
+        conversation.renewed = true;
+        let is_all = input.len() == length;
+        if request.body == Body::Bytes(0) {
+            return Ok(Some((length, self.respond(conversation, connection, &request, head, is_all)?)));
+        }
+        let mut next = None;
+        if request.expects_continue && is_all {
+            if matches!(request.method, Method::Other | Method::Unknown) {
+                // It waits for a sign to go on, and the answer is one not to: RFC 9110, section 10.1.1.
+                let request = Request { persistence: Persistence::Closed, ..request };
+                return Ok(Some((length, self.respond(conversation, connection, &request, head, false)?)));
+            }
+            self.out.clear();
+            self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            next = self.send(conversation, connection, None, false, None)?;
+        }
+        conversation.on_its_way().held = Some((head.to_vec(), BodyReader::new(request.body, limits)));
+        Ok(Some((length, next)))
+    }
+
+    /// More of a body, and at its end the answer to its head. None: it isn't all there. Else how much it was.
+    fn read_past(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        input: &[u8],
+    ) -> Result<Option<(usize, Option<Next>)>> {
+        let Some((_, body)) = &mut conversation.on_its_way().held else { return Ok(None) };
+        let taken = body.take(input);
+        let is_done = body.is_done();
+        match taken {
+            Ok(0) if !is_done => Ok(None),
+            Ok(taken) if !is_done => Ok(Some((taken, None))),
+            Ok(taken) => {
+                let (head, _) = conversation.on_its_way().held.take().unwrap_or_else(|| unreachable!("it is there"));
+                let mut room = NO_FIELDS;
+                // It has been read before, and is the same.
+                let Ok(request) = request::read(&head, &mut room, &self.server.limits) else { return Ok(None) };
+                conversation.renewed = true;
+                let is_all = taken == input.len();
+                Ok(Some((taken, self.respond(conversation, connection, &request, &head, is_all)?)))
+            }
+            Err(refusal) => {
+                let head = conversation.on_its_way().held.take().map(|(head, _)| head).unwrap_or_default();
+                self.refuse(conversation, connection, refusal, &head).map(|next| Some((0, Some(next))))
+            }
+        }
+    }
+
+    /// Answers a request. None: and is ready for the next. `is_all`: no more input has come.
+    fn respond(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        request: &Request,
+        head: &[u8],
+        is_all: bool,
+    ) -> Result<Option<Next>> {
+        let response = self.answers.answer(request);
+        let persistence = if self.is_stopping() { Persistence::Closed } else { request.persistence };
+        let entry = self.server.log.as_ref().map(|_| {
+            Entry::new(&conversation.peer, self.date.as_bytes(), head, Some(&request.fields), response.status)
+        });
+        self.out.clear();
+        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
+        let length = response.length();
+        let (file, length) = match request.method {
+            Method::Head => (None, 0),
+            _ => (response.write_body(&mut self.out), length),
+        };
+        let is_last = persistence == Persistence::Closed;
+        let next = self.send(conversation, connection, file, is_last, entry.map(|entry| (entry, length)))?;
+        match next {
+            // A small reply to a client that has said no more: nothing is lost by closing at once.
+            Some(Next::End) if is_all => Ok(Some(Next::Close)),
+            Some(Next::End) => self.leave(conversation, connection).map(Some),
+            next => Ok(next),
+        }
+    }
+
+    /// Refuses a request. Where the next one would begin is anybody's guess: this reply is the last.
+    fn refuse(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        refusal: Status,
+        head: &[u8],
+    ) -> Result<Next> {
+        self.look_at_the_clock();
+        let response = Response::of_status(refusal);
+        let entry = self.server.log.as_ref().map(|_| {
+            (Entry::new(&conversation.peer, self.date.as_bytes(), head, None, refusal), response.length())
+        });
+        self.out.clear();
+        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, Persistence::Closed);
+        response.write_body(&mut self.out);
+        match self.send(conversation, connection, None, true, entry)? {
+            Some(Next::End) | None => self.leave(conversation, connection),
+            Some(next) => Ok(next),
+        }
+    }
+
+    /// Sends what is in `out`, and the file after it. None: all of it, and the connection goes on; `End`: all, and it was the
+    /// last. What there is no room for is kept.
+    fn send(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        file: Option<(std::sync::Arc<crate::representation::Representation>, std::ops::Range<u64>)>,
+        is_last: bool,
+        entry: Option<(Entry, u64)>,
+    ) -> Result<Option<Next>> {
+        let sent = send_some(connection, &self.out);
+        let sent = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))?;
+        if sent == self.out.len() && file.is_none() {
+            self.write_log(entry);
+            return Ok(is_last.then_some(Next::End));
+        }
+        let data = self.out[sent..].to_vec();
+        conversation.renewed = true;
+        conversation.on_its_way().reply = Some(Reply { data, sent: 0, file, is_last, entry, taken: 0 });
+        self.go_on_sending(conversation, connection)
+    }
+
+    /// Goes on with a reply that is on its way. None: there is none any more.
+    fn go_on_sending(&mut self, conversation: &mut Conversation, connection: &OwnedFd) -> Result<Option<Next>> {
+        let Some(reply) = conversation.reply() else { return Ok(None) };
+        match reply.go_on(connection)? {
+            Sent::Some => Ok(Some(Next::Room)),
+            Sent::Enough => Ok(Some(Next::Turn)),
+            Sent::All => {
+                let reply = conversation.on_its_way().reply.take();
+                conversation.renewed = true;
+                let is_last = reply.as_ref().is_some_and(|reply| reply.is_last);
+                self.write_log(reply.and_then(|reply| reply.entry));
+                if is_last { self.leave(conversation, connection).map(Some) } else { Ok(None) }
+            }
+        }
+    }
+
+    fn write_log(&self, entry: Option<(Entry, u64)>) {
+        if let (Some(log), Some((entry, bytes))) = (&self.server.log, entry) {
+            log.write(&entry.line(bytes));
+        }
+    }
+
+    /// Says goodbye to a client that may still be sending, and reads on for a little. A `close` while there is input that
+    /// nobody has read would send RST, which can destroy the reply on its way: see RFC 9112, section 9.6.
+    fn leave(&self, conversation: &mut Conversation, connection: &OwnedFd) -> Result<Next> {
+        conversation.leaving = true;
+        Ok(if shutdown(connection, Shutdown::Write).is_ok() { Next::End } else { Next::Close })
+    }
+
+    /// Reads on for a client that was said goodbye to.
+    fn ignore(&mut self, connection: &OwnedFd) -> Result<Next> {
+        match recv(connection, &mut self.buffer) {
+            Ok(0) => Ok(Next::Close),
+            Ok(_) | Err(Errno::INTR) => Ok(Next::Turn),
+            Err(Errno::AGAIN) => Ok(Next::Input),
+            Err(_) => Ok(Next::Close),
+        }
+    }
+
+    /// Whether a client takes what is left for it, if slowly. The kernel tells of room only when there's plenty: so it is
+    /// tried.
+    fn still_reads(&self, reply: &mut Reply, connection: &OwnedFd) -> bool {
+        let is_well = reply.go_on(connection).is_ok();
+        let taken = std::mem::take(&mut reply.taken);
+        is_well && taken >= self.server.min_rate.saturating_mul(self.server.slow_timeout.as_secs().max(1))
+    }
+
+    fn lost(&self, conversation: &mut Conversation, why: impl std::fmt::Display) {
+        log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
+        if let Some(reply) = conversation.reply() {
+            let left = reply.file.as_ref().map_or(0, |(_, part)| part.end - part.start);
+            let unsent = left + (reply.data.len() - reply.sent) as u64;
+            let entry = reply.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
+            self.write_log(entry);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.server.patience.stop.is_asked()
+    }
+
+    /// The date is the same for a second, and so is what the cache knows.
+    fn look_at_the_clock(&mut self) {
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.answers.now = now;
+        if second != self.second {
+            self.second = second;
+            self.date = fmt_http_date(now);
+            self.answers.cache.tick(second);
+        }
+    }
+}
