@@ -208,7 +208,7 @@ const CHUNKS: Rows = &[
     ("9112 7.1.2", b"0\r\nX: a\rb\r\n\r\n", "400; end"),
     ("9112 7.1.2", b"0\r\nX: a\0\r\n\r\n", "400; end"),
     // Without its last empty line, the next request would be a trailer.
-    ("9112 7.1", b"0\r\n", "400; end"),
+    ("9112 7.1", b"0\r\nGET / HTTP/1.1\r\n", "400; end"),
     // Sizes that are none.
     ("9112 7.1", b"\r\nhello\r\n0\r\n\r\n", "400; end"),
     ("9112 7.1", b"g\r\nhello\r\n0\r\n\r\n", "400; end"),
