@@ -136,8 +136,8 @@ fn curl_is_told_what_it_cannot_have() {
         (vec!["/missing"], "404", "Location", ""),
         (vec!["/sub"], "301", "Location", "/sub/"),
         (vec!["//sub"], "301", "Location", "/sub/"),
-        (vec!["/", "--data", "a=b"], "405", "Allow", "GET, HEAD"),
-        (vec!["/", "--upload-file", picture.to_str().unwrap()], "405", "Allow", "GET, HEAD"),
+        (vec!["/", "--data", "a=b"], "405", "Allow", "GET, HEAD, OPTIONS"),
+        (vec!["/", "--upload-file", picture.to_str().unwrap()], "405", "Allow", "GET, HEAD, OPTIONS"),
         (vec!["/", "--request", "BREW"], "501", "Allow", ""),
     ];
     for (arguments, expected, field, value) in table {
@@ -187,7 +187,8 @@ fn curl_uses_one_connection_for_two_pages() {
     assert_eq!(pages.stderr.matches("e-using existing ").count(), 1, "{}", pages.stderr);
     assert!(pages.status.success());
     let trace = server.stops_well();
-    assert_eq!(trace.matches(" accept(").count(), 1, "{trace}");
+    let accepted = trace.lines().filter(|line| line.contains(" accept(") && !line.contains("EAGAIN")).count();
+    assert_eq!(accepted, 1, "{trace}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Process, SOON, Server, command, program, run, run_command, run_with_input, unused_port};
+use crate::harness::{Process, SOON, Server, command, eventually, program, run, run_command, run_with_input};
+use crate::trace::lines::refusing_tcp_port;
 
 /// A server that treats its one client so, and the port it listens on. It ends when the client has gone.
 fn server_that(treats: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -29,7 +30,8 @@ fn client(port: &str, more: &[&str]) -> crate::harness::Outcome {
 
 #[test]
 fn nobody_there_says_what_happened_at_each_address() {
-    let port = unused_port().to_string();
+    let (_taken, address) = refusing_tcp_port();
+    let port = address.port().to_string();
     let outcome = client(&port, &[]);
     outcome.failed_with(&format!("cannot connect to 127.0.0.1:{port}: connection refused"));
     assert!(outcome.stderr.lines().any(|line| line.starts_with("hint: nothing listens there")));
@@ -50,6 +52,46 @@ fn a_server_whose_queue_is_full_is_not_waited_for_longer_than_the_timeout() {
     assert!(waiting.len() < 8, "a queue of length 0 holds one or two");
     let outcome = client(&address.port().to_string(), &["--timeout", "300ms"]);
     outcome.failed_with(&format!("cannot connect to {address}: connection timed out"));
+}
+
+/// Stopped (Ctrl-Z) while `connect` waits, and continued (`fg`): connect(2) returns EINTR, and goes on all the same.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_client_that_is_stopped_while_it_connects_goes_on_when_it_is_continued() {
+    use rustix::net::{AddressFamily, SocketType, accept, bind, getsockname, listen, recv, send, socket};
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&listener, &std::net::SocketAddrV4::new([127, 0, 0, 1].into(), 0)).unwrap();
+    listen(&listener, 0).unwrap();
+    let address = std::net::SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
+    let waiting: Vec<_> = (0..8).map_while(|_| connect()).collect();
+    let mut client = command(program("tcp-echo-client"));
+    client.args(["127.0.0.1", &address.port().to_string(), "--timeout", "60s", "--trace"]);
+    let client = Process::start(client);
+    let table = format!("/proc/{}/net/tcp", client.id());
+    let (there, syn_sent) = (format!(" 0100007F:{:04X} ", address.port()), "02");
+    eventually("a client that connects", || {
+        let table = std::fs::read_to_string(&table).unwrap();
+        table.lines().any(|line| line.contains(&format!("{there}{syn_sent} ")))
+    });
+    client.signal("STOP");
+    let is_stopped = || std::fs::read_to_string(format!("/proc/{}/stat", client.id())).unwrap().contains(") T ");
+    eventually("a client that stands still", is_stopped);
+    client.signal("CONT");
+    client.stderr_has(&format!(", {address}) = -1 EINTR"));
+    // Now there is room for it. Those before it have nothing to say.
+    drop(waiting);
+    let served = loop {
+        let connection = accept(&listener).unwrap();
+        let mut message = [0; 11];
+        if recv(&connection, &mut message, rustix::net::RecvFlags::WAITALL).is_ok_and(|(length, _)| length > 0) {
+            send(&connection, &message, rustix::net::SendFlags::empty()).unwrap();
+            break message;
+        }
+    };
+    assert_eq!(&served, b"Hello world");
+    let (status, stdout, stderr) = client.finish();
+    assert_eq!((status.code(), stdout.as_str()), (Some(0), "Hello world\n"), "{stderr}");
 }
 
 #[test]
@@ -75,6 +117,18 @@ fn a_server_that_drips_does_not_hold_the_client_for_ever() {
     // Each drip is within the timeout, but all of them together are not. What drips is wrong, but only from byte 1 on.
     let message = "H".repeat(10_000);
     client(&port, &["--timeout", "500ms", &message]).failed_with("it is not complete after 500ms");
+}
+
+#[test]
+fn nor_does_it_with_stdin_if_there_is_a_deadline() {
+    let port = server_that(|mut client| {
+        while client.write_all(b"H").is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let arguments = ["127.0.0.1", &port, "--deadline", "500ms", "-"];
+    let outcome = run_with_input("tcp-echo-client", &arguments, &[b'H'; 10_000]);
+    outcome.failed_with(&format!("cannot get all of the reply from 127.0.0.1:{port}: it is not complete after 500ms"));
 }
 
 #[test]
@@ -171,8 +225,8 @@ fn what_is_typed_comes_back_before_the_end_of_input() {
 fn a_client_waits_for_a_person_longer_than_its_timeout() {
     let server = Server::start("tcp-echo-server", &[]);
     let mut shell = command("sh");
-    shell.args(["-c", "(printf one; sleep 1; printf two) | \"$@\"", "sh"]).arg(program("tcp-echo-client"));
-    shell.args([&server.host(), &server.port(), "--timeout", "300ms", "-"]);
+    shell.args(["-c", "(printf one; sleep 4; printf two) | \"$@\"", "sh"]).arg(program("tcp-echo-client"));
+    shell.args([&server.host(), &server.port(), "--timeout", "3s", "-"]);
     run_command(shell, b"").printed("echo -> oneecho -> two");
 }
 

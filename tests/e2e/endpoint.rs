@@ -1,12 +1,15 @@
 //! Other ways to reach our TCP server than a port of its own: a socket in the file system, one that was handed over; and its
 //! account, and the faults that it has on demand.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::harness::{Process, Server, command, eventually, peer, program, run, run_with_input};
+use serde_json::Value;
+
+use crate::harness::{Outcome, Process, Server, command, eventually, peer, program, run, run_with_input};
 
 const NAME: &str = "tcp-echo-server";
 const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
@@ -90,6 +93,23 @@ fn a_socket_that_was_handed_over_is_used() {
 }
 
 #[test]
+fn what_was_handed_over_and_does_not_listen_is_refused() {
+    let Some(python) = peer("python3") else { return };
+    let script = "import os, socket, sys\n\
+        s = socket.socket(type=getattr(socket, sys.argv[1])); s.bind(('127.0.0.1', 0))\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+        os.execv(sys.argv[2], sys.argv[2:])";
+    for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
+        let mut command = command(&python);
+        command.args(["-c", script, kind]).arg(program(NAME));
+        let outcome = crate::harness::run_command(command, b"");
+        outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
+        assert_eq!(outcome.text(), "");
+    }
+}
+
+#[test]
 fn the_account_is_told_on_request_and_at_the_end() {
     for design in DESIGNS {
         let server = Server::start(NAME, &["--design", design]);
@@ -122,57 +142,154 @@ fn several_loops_share_the_clients() {
     assert!(status.success() && stderr.contains("connections 30, received 30 bytes, sent 270 bytes"), "{stderr}");
 }
 
-/// What our client says to a server with these faults, and the server's account.
-fn with_faults(faults: &[&str]) -> (crate::harness::Outcome, String) {
+/// A server with these faults, while `visit` visits it; and its account, which is all that it says.
+fn with_faults<T>(faults: &[&str], visit: impl FnOnce(&Server) -> T) -> (T, String) {
     let server = Server::start(NAME, &[faults, &["--drain", "100ms"]].concat());
-    let client = run("tcp-echo-client", &[&server.host(), &server.port(), "--timeout", "500ms", "Hello", "world"]);
+    let seen = visit(&server);
     let (status, _, stderr) = server.stop();
     assert!(status.success(), "{stderr}");
-    (client, stderr)
+    let account = stderr.lines().next_back().unwrap_or_default();
+    (seen, account.strip_prefix("tcp-echo-server: ").unwrap_or_else(|| panic!("{stderr}")).to_owned())
 }
+
+/// What our client says when it sends `Hello world`, and has so much time.
+fn hello(server: &Server, timeout: &str) -> Outcome {
+    run("tcp-echo-client", &[&server.host(), &server.port(), "--timeout", timeout, "Hello", "world"])
+}
+
+/// What comes is there before this is over, on a busy machine too; and what never comes is waited for until then.
+const TIME: &str = "3s";
+const LONG: &str = "60s";
 
 #[test]
 fn each_fault_is_felt_by_the_client_and_told_by_the_server() {
-    let sent = "connections 1, received 11 bytes, sent 12 bytes";
-    let (client, account) = with_faults(&["--stall-after", "12"]);
-    client.failed_with("it is not complete after 500ms");
+    let part = "connections 1, received 11 bytes, sent 12 bytes";
+
+    let (client, account) = with_faults(&["--stall-after", "12"], |server| hello(server, TIME));
+    client.failed_with("it is not complete after 3s");
     assert_eq!(client.text(), "echo -> Hell");
-    assert!(account.contains(&format!("{sent}, ")) && account.contains("stalled 1"), "{account}");
+    assert_eq!(account, format!("{part}, cut off at the end 1, stalled 1"));
 
-    let (client, account) = with_faults(&["--close-after", "12"]);
+    let (client, account) = with_faults(&["--close-after", "12"], |server| hello(server, LONG));
     client.failed_with("it ended early: 4 of 11 bytes came back");
-    assert!(account.contains(&format!("{sent}, closed early 1\n")), "{account}");
+    assert_eq!(account, format!("{part}, closed early 1"));
 
-    let (client, account) = with_faults(&["--reset-after", "12"]);
+    let (client, account) = with_faults(&["--reset-after", "12"], |server| hello(server, LONG));
     client.failed_with("connection reset by peer");
-    assert!(account.contains(&format!("{sent}, reset 1\n")), "{account}");
+    assert_eq!(account, format!("{part}, reset 1"));
 
-    let (client, account) = with_faults(&["--never-accept"]);
+    let (client, account) = with_faults(&["--never-accept"], |server| hello(server, "500ms"));
     client.failed_with("it is not complete after 500ms");
-    assert!(account.contains("connections 0, "), "{account}");
+    assert_eq!(account, "connections 0, received 0 bytes, sent 0 bytes");
 }
 
 #[test]
 fn a_delay_and_pieces_change_nothing_of_what_comes_back() {
-    let (client, account) = with_faults(&["--delay", "50ms", "--chunk", "3"]);
+    let all = "connections 1, received 11 bytes, sent 19 bytes";
+    let (client, account) = with_faults(&["--delay", "50ms", "--chunk", "3"], |server| hello(server, LONG));
     client.printed("echo -> Hello world\n");
-    assert!(account.contains("sent 19 bytes, replies delayed 1, pieces 7\n"), "{account}");
-    let (client, account) = with_faults(&["--delay", "10s"]);
-    client.failed_with("it is not complete after 500ms");
-    assert!(account.contains("replies delayed 1"), "{account}");
+    assert_eq!(account, format!("{all}, replies delayed 1, pieces 7"));
+    let (client, account) = with_faults(&["--delay", "10m"], |server| hello(server, TIME));
+    client.failed_with("it is not complete after 3s");
+    assert!(account.ends_with(", replies delayed 1"), "{account}");
 }
 
 #[test]
 fn the_same_seed_cuts_the_same_pieces() {
     let pieces = |seed: &str| {
-        let (client, account) = with_faults(&["--chunk", "5", "--seed", seed]);
+        let (client, account) = with_faults(&["--chunk", "5", "--seed", seed], |server| hello(server, LONG));
         client.printed("echo -> Hello world\n");
-        account.split("pieces ").nth(1).unwrap().trim().parse::<u32>().unwrap()
+        account.split("pieces ").nth(1).unwrap().parse::<u32>().unwrap()
     };
     let first = pieces("1");
     assert_eq!(pieces("1"), first);
     assert!((4..=19).contains(&first));
     assert!((2..20).any(|seed| pieces(&seed.to_string()) != first), "another seed, another cut");
+}
+
+/// A load of one connection and 64 bytes, one request after the other: what its report counts, if it is not 0, and the report.
+fn load(server: &Server, count: &str, timeout: &str) -> (BTreeMap<String, u64>, Value) {
+    let load = ["load", &server.host(), &server.port(), "--connections", "1", "--count", count, "--timeout", timeout];
+    let outcome = run("tcp-echo-client", &[&load[..], &["--json"]].concat());
+    let report: Value = serde_json::from_slice(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"));
+    let counts = ["account", "errors"].map(|part| report[part].as_object().unwrap().clone()).into_iter().flatten();
+    let mut counts: BTreeMap<_, _> = counts.map(|(what, count)| (what, count.as_u64().unwrap())).collect();
+    counts.insert("connections".to_owned(), report["connect"]["count"].as_u64().unwrap());
+    counts.retain(|_, count| *count > 0);
+    (counts, report)
+}
+
+/// What a report counts, by name.
+type Counts = &'static [(&'static str, u64)];
+
+#[test]
+fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
+    // A reply is 72 bytes with its prefix. Of each connection that ends after 100, the second reply comes in part.
+    let table: [(&[&str], _, _, Counts, _); 8] = [
+        (
+            &[],
+            "50",
+            LONG,
+            &[("connections", 1), ("received", 50), ("sent", 50)],
+            "1, received 3200 bytes, sent 3600 bytes",
+        ),
+        (
+            &["--delay", "20ms"],
+            "5",
+            LONG,
+            &[("connections", 1), ("received", 5), ("sent", 5)],
+            "1, received 320 bytes, sent 360 bytes, replies delayed 5",
+        ),
+        (
+            &["--chunk", "5"],
+            "20",
+            LONG,
+            &[("connections", 1), ("received", 20), ("sent", 20)],
+            "1, received 1280 bytes, sent 1440 bytes, pieces 300",
+        ),
+        (
+            &["--close-after", "100"],
+            "20",
+            LONG,
+            &[("closed_early", 10), ("connections", 10), ("received", 10), ("sent", 20), ("truncated", 10)],
+            "10, received 1280 bytes, sent 1000 bytes, closed early 10",
+        ),
+        (
+            &["--reset-after", "100"],
+            "20",
+            LONG,
+            &[("connections", 10), ("received", 10), ("reset", 10), ("sent", 20), ("truncated", 10)],
+            "10, received 1280 bytes, sent 1000 bytes, reset 10",
+        ),
+        (
+            &["--chunk", "10", "--reset-after", "100"],
+            "4",
+            LONG,
+            &[("connections", 2), ("received", 2), ("reset", 2), ("sent", 4), ("truncated", 2)],
+            "2, received 256 bytes, sent 200 bytes, pieces 22, reset 2",
+        ),
+        (
+            &["--stall-after", "72"],
+            "2",
+            TIME,
+            &[("connections", 1), ("lost", 1), ("received", 1), ("sent", 2), ("timeout", 1)],
+            "1, received 128 bytes, sent 72 bytes, cut off at the end 1, stalled 1",
+        ),
+        (
+            &["--never-accept"],
+            "1",
+            "500ms",
+            &[("connections", 1), ("lost", 1), ("sent", 1), ("timeout", 1)],
+            "0, received 0 bytes, sent 0 bytes",
+        ),
+    ];
+    for (faults, count, timeout, expected, account) in table {
+        let ((counts, report), told) = with_faults(faults, |server| load(server, count, timeout));
+        let expected: BTreeMap<_, _> = expected.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();
+        assert_eq!((counts, told), (expected, format!("connections {account}")), "{faults:?}");
+        let shortest = report["from_send"]["min_ns"].as_u64();
+        assert!(!faults.contains(&"--delay") || shortest >= Some(20_000_000), "{faults:?}: {shortest:?}");
+    }
 }
 
 #[test]

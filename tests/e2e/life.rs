@@ -1,6 +1,6 @@
 //! How servers start, run short of things, and stop.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -147,7 +147,8 @@ fn a_second_signal_ends_a_server_now() {
 
 #[test]
 fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
-    let server = Server::start("tcp-echo-server", &["--idle-timeout", "2s"]);
+    // Longer than a busy machine leaves the other one without a turn.
+    let server = Server::start("tcp-echo-server", &["--idle-timeout", "5s"]);
     let mut silent = server.connect();
     let mut busy = server.connect();
     silent.set_nonblocking(true).unwrap();
@@ -160,7 +161,10 @@ fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
         silent.read(&mut reply).is_ok_and(|length| length == 0)
     });
     assert!(answers > 1);
-    assert!(server.process.stderr().contains(": silent for 2s"), "{}", server.process.stderr());
+    server.process.stderr_has(": silent for 5s");
+    drop((silent, busy));
+    let (status, _, stderr) = server.stop();
+    assert!(status.success() && stderr.contains(", timed out 1"), "{status}: {stderr}");
 }
 
 #[test]
@@ -224,9 +228,8 @@ fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
 fn nobody_reading_stdout_or_stderr_is_not_the_end() {
     for name in SERVERS {
         let port = crate::harness::unused_port().to_string();
-        let mut command = shell("exec \"$@\" >&- 2>&-", name, &["--host", "127.0.0.1", "--port", &port, "--trace"]);
-        command.stdin(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let arguments = ["--host", "127.0.0.1", "--port", &port, "--trace"];
+        let mut server = Process::start(shell("exec \"$@\" >&- 2>&-", name, &arguments));
         let client = match name {
             "udp-echo-server" => "udp-echo-client",
             _ => "tcp-echo-client",
@@ -239,8 +242,50 @@ fn nobody_reading_stdout_or_stderr_is_not_the_end() {
         };
         eventually("an answer", &mut served);
         assert!(served(), "and another");
-        signal_process(child.id(), "TERM");
-        assert!(child.wait().unwrap().success());
+        server.signal("TERM");
+        assert!(server.wait().success());
+    }
+}
+
+/// Of a pipe that is full, and that nobody reads from: a terminal that was stopped with Ctrl-S, a log that is paged through.
+#[test]
+#[cfg(unix)]
+fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    for name in SERVERS {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut command = command(program(name));
+        command.args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            if name == "tiny-web" { "--drain=0s" } else { "--verbose" },
+        ]);
+        let both = (writer.try_clone().unwrap(), writer.try_clone().unwrap());
+        let mut server = command.stdin(Stdio::null()).stdout(both.0).stderr(both.1).spawn().unwrap();
+        drop(command);
+        let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+        let ready = lines.next().unwrap();
+        let port = ready.rsplit(':').next().unwrap().to_owned();
+        assert_eq!(lines.next(), Some(format!("{name}: this machine only")));
+        let mut has_room = || {
+            let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+            poll(&mut [PollFd::new(&writer, PollFlags::OUT)], Some(&at_once)).unwrap() > 0 && {
+                writer.write_all(&[b'.'; 4096]).unwrap();
+                true
+            }
+        };
+        while has_room() {}
+        for _ in 0..3 {
+            match name {
+                "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+                "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+                _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
+            }
+        }
+        signal_process(server.id(), "TERM");
+        assert!(server.wait().unwrap().success(), "{name} does not wait for anybody to hear its account either");
     }
 }
 
@@ -307,15 +352,24 @@ fn when_threads_run_out_the_server_goes_on() {
     let copy = folder.path().join("tcp-echo-server");
     std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
     let mut somebody = command("setpriv");
-    somebody.args(["--reuid", "54321", "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
+    // Of two runs of this test at the same time, each is another.
+    let user = (20_000 + std::process::id() % 40_000).to_string();
+    somebody.args(["--reuid", &user, "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
     somebody.args(["--host", "127.0.0.1", "--port", "0", "--design", "threads"]);
     let server = Server::ready("tcp-echo-server", somebody);
-    let clients: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    let mut clients: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"x").unwrap();
+    }
     server.process.stderr_has("cannot accept more clients for now: no thread for one");
-    drop(clients);
-    eventually("an answer", || {
-        run("tcp-echo-client", &[&server.host(), &server.port()]).text() == "echo -> Hello world\n"
-    });
+    // Those for whom there is no thread wait in the queue, and nobody is lost.
+    for mut client in clients {
+        client.read_exact(&mut [0; 9]).unwrap();
+    }
     let stderr = server.stops_well();
-    assert_eq!(stderr.matches("no thread for one").count(), 1, "{stderr}");
+    let said = stderr.matches("no thread for one").count();
+    assert!(
+        (1..=2).contains(&said),
+        "said once, and once more on a machine so slow that a minute has passed: {stderr}"
+    );
 }

@@ -9,6 +9,9 @@ use crate::udp::peer::{ask, client_at, echo};
 /// The addresses over there, and one that asks them. 192.0.2.0/24 and 2001:db8::/32 are kept for such uses.
 const THERE: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
 
+/// How long our UDP client waits before it sends again: nothing gets lost on this cable, but the machine may be busy.
+const LONG: &str = "60s";
+
 /// A neighbour with two addresses of each family.
 fn neighbour() -> Neighbour {
     let neighbour = Neighbour::new();
@@ -48,7 +51,8 @@ fn udp_answers_come_from_the_address_that_was_asked() {
         let neighbour = neighbour();
         let server = server_there(&neighbour, "udp-echo-server", &[]);
         for host in THERE.into_iter().chain(["fe80::1%here"]) {
-            run("udp-echo-client", &[host, "2000", "to", host]).printed(&format!("echo -> to {host}\n"));
+            run("udp-echo-client", &[host, "2000", "to", host, "--timeout", LONG])
+                .printed(&format!("echo -> to {host}\n"));
         }
         stops_with(server, "udp-echo-server: received 5, answered 5\n");
     });
@@ -91,7 +95,7 @@ fn a_datagram_to_many_is_not_answered() {
                 client.send_to(b"anybody?", "255.255.255.255:2000").unwrap();
                 multicaster.send_to(b"anybody?", multicast).unwrap();
             }
-            run("udp-echo-client", &["192.0.2.1", "2000"]).printed("echo -> Hello world\n");
+            run("udp-echo-client", &["192.0.2.1", "2000", "--timeout", LONG]).printed("echo -> Hello world\n");
             server.signal("TERM");
             let (_, _, stderr) = server.finish();
             let [first, account] = stderr.lines().collect::<Vec<_>>()[..] else { panic!("{stderr}") };

@@ -48,11 +48,15 @@ impl PeerServer {
     }
 }
 
-/// The address in a whole line such as `2026/01/31 12:00:00 socat[7] N listening on UDP AF=2 127.0.0.1:2000`.
+/// The address in a whole line such as `2026/01/31 12:00:00 socat[7] N listening on UDP AF=2 127.0.0.1:2000`, or netcat's
+/// `Listening on 127.0.0.1 2000`.
 fn listens_on(line: &str) -> Option<SocketAddr> {
     let line = line.strip_suffix('\n')?;
-    let is_it = ["istening on ", "receiving on "].iter().any(|words| line.contains(words));
-    if is_it { line.rsplit(' ').next()?.parse().ok() } else { None }
+    if !["istening on ", "receiving on "].iter().any(|words| line.contains(words)) {
+        return None;
+    }
+    let (before, last) = line.rsplit_once(' ')?;
+    last.parse().ok().or_else(|| format!("{}:{last}", before.rsplit(' ').next()?).parse().ok())
 }
 
 /// Somebody else's program, to be started. Without it, the test is skipped.

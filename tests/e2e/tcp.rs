@@ -59,18 +59,20 @@ fn a_message_of_many_pieces_comes_back_whole() {
 
 #[test]
 fn two_hundred_clients_at_once() {
-    let server = server("threads");
-    let mut clients: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    for (number, client) in clients.iter_mut().enumerate() {
-        client.write_all(format!("client {number}").as_bytes()).unwrap();
+    for design in ["threads", "events"] {
+        let server = server(design);
+        let mut clients: Vec<_> = (0..200).map(|_| server.connect()).collect();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.write_all(format!("client {number}").as_bytes()).unwrap();
+        }
+        for (number, client) in clients.iter_mut().enumerate().rev() {
+            let mut reply = vec![0; format!("echo -> client {number}").len()];
+            client.read_exact(&mut reply).unwrap();
+            assert_eq!(String::from_utf8(reply).unwrap(), format!("echo -> client {number}"));
+        }
+        drop(clients);
+        assert_eq!(server.stops_well(), "");
     }
-    for (number, client) in clients.iter_mut().enumerate().rev() {
-        let mut reply = vec![0; format!("echo -> client {number}").len()];
-        client.read_exact(&mut reply).unwrap();
-        assert_eq!(String::from_utf8(reply).unwrap(), format!("echo -> client {number}"));
-    }
-    drop(clients);
-    assert_eq!(server.stops_well(), "");
 }
 
 #[test]
@@ -99,23 +101,25 @@ fn a_second_client_waits_for_the_first_in_the_lectures_design_only() {
 
 #[test]
 fn a_client_that_never_reads_disturbs_nobody_and_costs_no_memory() {
-    let server = server("threads");
-    let mut deaf = server.connect();
-    deaf.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let block = vec![b'x'; 1 << 20];
-    let mut sent = 0;
-    while let Ok(some) = deaf.write(&block) {
-        sent += some;
-        assert!(sent < 256 << 20, "the server takes whatever comes, and keeps it");
-    }
-    for _ in 0..20 {
-        run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
-    }
-    if cfg!(target_os = "linux") {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        assert!(kib < 32 << 10, "{kib} KiB for one client that does not read");
+    for design in ["threads", "events"] {
+        let server = server(design);
+        let mut deaf = server.connect();
+        deaf.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let block = vec![b'x'; 1 << 20];
+        let mut sent = 0;
+        while let Ok(some) = deaf.write(&block) {
+            sent += some;
+            assert!(sent < 256 << 20, "the server takes whatever comes, and keeps it");
+        }
+        for _ in 0..20 {
+            run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
+        }
+        if cfg!(target_os = "linux") {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
+            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+            assert!(kib < 32 << 10, "{kib} KiB for one client that does not read ({design})");
+        }
     }
 }
 
@@ -159,27 +163,31 @@ fn a_reset_in_the_middle_is_told_and_the_next_client_is_served() {
 
 #[test]
 fn urgent_data_stays_in_its_place() {
-    let server = server("threads");
-    let mut client = server.connect();
-    client.write_all(b"ab").unwrap();
-    rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
-    client.write_all(b"cd").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    let mut reply = Vec::new();
-    client.read_to_end(&mut reply).unwrap();
-    assert_eq!(without_prefix(&reply), b"ab!cd");
-    assert_eq!(server.stops_well(), "");
+    for design in DESIGNS {
+        let server = server(design);
+        let mut client = server.connect();
+        client.write_all(b"ab").unwrap();
+        rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
+        client.write_all(b"cd").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut reply = Vec::new();
+        client.read_to_end(&mut reply).unwrap();
+        assert_eq!(without_prefix(&reply), b"ab!cd");
+        assert_eq!(server.stops_well(), "");
+    }
 }
 
 #[test]
 fn the_prefix_goes_out_with_the_data() {
-    let server = server("threads");
-    let mut client = server.connect();
-    client.set_nodelay(true).unwrap();
-    for _ in 0..200 {
-        client.write_all(b"x").unwrap();
-        let mut reply = [0; 9];
-        // One read: had the prefix gone out by itself, it would come by itself.
-        assert_eq!(client.read(&mut reply).unwrap(), 9);
+    for design in DESIGNS {
+        let server = server(design);
+        let mut client = server.connect();
+        client.set_nodelay(true).unwrap();
+        for _ in 0..200 {
+            client.write_all(b"x").unwrap();
+            let mut reply = [0; 9];
+            // One read: had the prefix gone out by itself, it would come by itself.
+            assert_eq!(client.read(&mut reply).unwrap(), 9);
+        }
     }
 }

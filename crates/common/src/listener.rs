@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use anyhow::bail;
 use anyhow::{Context, Result};
 use rustix::fd::AsFd;
 #[cfg(unix)]
@@ -52,9 +54,16 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
     let cannot = "cannot use the socket that was handed over";
     let listener = match handed.take_tcp_listener(0) {
         Ok(tcp) => tcp.map(OwnedFd::from),
-        Err(_) => handed.take_unix_listener(0).context(cannot)?.map(OwnedFd::from),
+        Err(_) => handed
+            .take_unix_listener(0)
+            .ok()
+            .with_context(|| format!("{cannot}: it is no TCP or Unix stream socket"))?
+            .map(OwnedFd::from),
     };
     if let Some(listener) = &listener {
+        if !rustix::net::sockopt::socket_acceptconn(listener).context(cannot)? {
+            bail!("{cannot}: it does not listen");
+        }
         let local = sockopt::getsockname(listener).context(cannot)?;
         prepare(listener, &local).context(cannot)?;
     }
@@ -95,10 +104,10 @@ pub fn announce(program: &str, listener: impl AsFd) -> Result<Address> {
 /// Writes text to stdout, at once. A stdout that is closed or full is not a server's end; nor is a reader that stands still:
 /// what there's no room for is lost.
 pub fn say(text: &str) {
-    if !log::has_room(std::io::stdout()) {
+    let mut stdout = std::io::stdout().lock();
+    if !log::has_room(&stdout) {
         return;
     }
-    let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 

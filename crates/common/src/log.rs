@@ -10,10 +10,11 @@ const LINES_PER_SECOND: u32 = 20;
 
 /// Writes one line, for something that can't happen often.
 pub fn line(program: &str, text: impl fmt::Display) {
-    // In one write, so that the lines of two threads don't mix. A reader that is gone or stands still, or a full disk, is not
-    // our end.
-    if has_room(std::io::stderr()) {
-        let _ = std::io::stderr().write_all(format!("{program}: {text}\n").as_bytes());
+    // In one write, so that the lines of two threads don't mix; and one after the other, so that the room is still there. A
+    // reader that is gone or stands still, or a full disk, is not our end.
+    let mut stderr = std::io::stderr().lock();
+    if has_room(&stderr) {
+        let _ = stderr.write_all(format!("{program}: {text}\n").as_bytes());
     }
 }
 

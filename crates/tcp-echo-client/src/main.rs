@@ -64,6 +64,10 @@ struct Options {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::some_duration)]
     timeout: Duration,
 
+    /// How long the whole exchange may take, however busy the server is [default: with - as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = cli::some_duration)]
+    deadline: Option<Duration>,
+
     #[command(flatten)]
     trace: cli::Trace,
 }
@@ -81,6 +85,7 @@ struct Exchange {
     peer: Address,
     prefix: Prefix,
     timeout: Duration,
+    deadline: Duration,
 }
 
 fn main() -> ExitCode {
@@ -97,11 +102,13 @@ fn run(options: Options) -> Result<()> {
     }
     options.trace.turn_on(NAME)?;
     let (connection, peer) = connect::to_any(&options.server.host, options.server.port, options.timeout)?;
-    let exchange = Exchange { peer, prefix: options.prefix, timeout: options.timeout };
+    let deadline = options.deadline.unwrap_or(Duration::MAX);
+    let exchange = Exchange { peer, prefix: options.prefix, timeout: options.timeout, deadline };
     let connection = Arc::new(connection);
     let outcome = if options.message == ["-"] {
         stream::converse(&connection, exchange)
     } else {
+        let exchange = Exchange { timeout: exchange.timeout.min(deadline), ..exchange };
         message::converse(&connection, &cli::message(&options.message), &exchange)
     };
     if let Some(connection) = Arc::into_inner(connection) {

@@ -48,7 +48,7 @@ impl Shared {
 /// Sends all of stdin, prints the reply as it comes, and checks it.
 ///
 /// Errors: the connection broke or ended before stdin did; the reply is wrong or endless; the server owes a reply and is
-/// silent for longer than the timeout; stdin can't be read or stdout can't be written.
+/// silent for longer than the timeout; the deadline is past; stdin can't be read or stdout can't be written.
 pub fn converse(connection: &Arc<OwnedFd>, exchange: Exchange) -> Result<()> {
     if exchange.peer.internet().is_some() {
         // What somebody types goes out at once.
@@ -124,8 +124,9 @@ fn print_reply(connection: &OwnedFd, shared: &Shared, exchange: &Exchange) -> Re
     let peer = &exchange.peer;
     let mut output = Output::default();
     let mut data = vec![0; BUFFER_BYTES];
+    let over = Instant::now().checked_add(exchange.deadline);
     loop {
-        let deadline = {
+        let until = {
             let mut progress = shared.lock();
             if let Some(error) = progress.failure.take() {
                 return Err(error);
@@ -136,7 +137,11 @@ fn print_reply(connection: &OwnedFd, shared: &Shared, exchange: &Exchange) -> Re
                 Instant::now() + LOOK
             }
         };
-        match wait(connection, Interest::IN, None, Some(deadline)).context("cannot wait")? {
+        if over.is_some_and(|over| over <= Instant::now()) {
+            let deadline = humantime::format_duration(exchange.deadline);
+            bail!("cannot get all of the reply from {peer}: it is not complete after {deadline}");
+        }
+        match wait(connection, Interest::IN, None, over.into_iter().chain([until]).min()).context("cannot wait")? {
             Wake::Ready(_) => {}
             _ => {
                 let progress = shared.lock();

@@ -20,8 +20,6 @@ pub struct Counters {
     pub drained: Counter,
     /// Connections that broke.
     pub broken: Counter,
-    /// Clients for whom there was no thread.
-    pub refused: Counter,
     /// Replies that were delayed on demand.
     pub delayed: Counter,
     /// Pieces that replies were cut into on demand.
@@ -67,7 +65,6 @@ impl fmt::Display for Counters {
             ("timed out", &self.timed_out),
             ("cut off at the end", &self.drained),
             ("broken", &self.broken),
-            ("refused", &self.refused),
             ("replies delayed", &self.delayed),
             ("pieces", &self.chunks),
             ("stalled", &self.stalled),

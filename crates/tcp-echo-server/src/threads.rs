@@ -1,8 +1,10 @@
 //! A thread for each client, so that none waits for another.
 //!
 //! A small step from `iterative.rs`: what the loop did there after `accept`, a new thread does here. New is a bound on how
-//! many there are; a place is taken before `accept`, so that a client too many waits in the kernel's queue and costs nothing.
+//! many there are; a place is taken and the thread started before `accept`, so that a client for whom there is none waits in
+//! the kernel's queue and costs nothing.
 
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -37,27 +39,29 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
             if !echo.patience.client_comes(&listener).context("cannot wait for clients")? {
                 break;
             }
-            let (connection, peer) = match accept(&listener) {
-                Ok(accepted) => accepted,
+            let (client, comes) = mpsc::channel();
+            let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+                // No client comes if `accept` fails.
+                if let Ok((connection, peer)) = comes.recv() {
+                    let mut buffer = echo.prefix.buffer(echo.buffer_bytes);
+                    converse(&connection, &peer, echo, &mut buffer);
+                    close(connection);
+                }
+                drop(slot);
+            });
+            // Unlike thread::spawn, the builder returns the error instead of panicking.
+            if let Err(error) = thread {
+                pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?;
+                continue;
+            }
+            match accept(&listener) {
+                Ok(accepted) => drop(client.send(accepted)),
                 Err(errno) => {
                     pause(&echo.patience.stop, trouble.failed(errno)?)?;
                     continue;
                 }
-            };
-            let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-                let mut buffer = echo.prefix.buffer(echo.buffer_bytes);
-                converse(&connection, &peer, echo, &mut buffer);
-                close(connection);
-                drop(slot);
-            });
-            // Unlike thread::spawn, the builder returns the error instead of panicking. The one client is lost.
-            match spawned {
-                Ok(_) => trouble.over(),
-                Err(error) => {
-                    echo.counters.refused.add(1);
-                    pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?;
-                }
             }
+            trouble.over();
             if echo.once {
                 break;
             }

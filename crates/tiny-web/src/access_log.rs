@@ -20,7 +20,10 @@ use crate::status::Status;
 pub enum AccessLog {
     /// `-`: stdout. What there is no room for is lost.
     Stdout,
-    File { path: PathBuf, file: Mutex<File> },
+    File {
+        path: PathBuf,
+        file: Mutex<File>,
+    },
 }
 
 impl AccessLog {
@@ -96,7 +99,8 @@ impl Entry {
     pub fn new(peer: &Peer, date: &[u8], head: &[u8], fields: Option<&Fields>, status: Status) -> Entry {
         let quoted = |name| fields.and_then(|fields| fields.values(name).next()).map_or("-".to_owned(), escape);
         let line = request::first_line(head);
-        let (host, line, code) = (peer.host(), escape(&line[..line.len().min(crate::request::Limits::USUAL.request_line)]), status.code());
+        let (host, line, code) =
+            (peer.host(), escape(&line[..line.len().min(crate::request::Limits::USUAL.request_line)]), status.code());
         let before = format!("{host} - - [{}] \"{line}\" {code} ", time(date));
         Entry { before, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
     }

@@ -30,16 +30,26 @@ pub struct BodyReader {
 enum State {
     /// So many bytes, and that is all.
     Bytes(u64),
-    Size { size: u64, digits: u32 },
-    Extension { size: u64 },
-    SizeEnd { size: u64 },
+    Size {
+        size: u64,
+        digits: u32,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
     Data(u64),
     DataCr,
     DataLf,
     /// The beginning of a line after the last chunk.
     Line,
     /// In a trailer field; whether its colon has come, and whether there was anything before it.
-    Trailer { named: bool, colon: bool },
+    Trailer {
+        named: bool,
+        colon: bool,
+    },
     TrailerEnd,
     LastLf,
     Done,

@@ -65,8 +65,7 @@ pub fn range_counts(fields: &Fields, current: &Validators, now: SystemTime) -> b
 /// one matches nothing: section 8.8.3.2.
 fn matches(fields: &Fields, name: &str, etag: &str, weakly: bool) -> bool {
     fields.values(name).any(|value| {
-        value == b"*"
-            || EntityTags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
+        value == b"*" || EntityTags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
     })
 }
 

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use common::Errno;
 use common::berkeley::{OwnedFd, send};
 use common::events::Clock;
-use common::{Errno, wait};
 
 use crate::access_log::Entry;
 use crate::body::BodyReader;
@@ -46,13 +46,16 @@ pub struct OnItsWay {
     pub reply: Option<Reply>,
 }
 
+/// What is still in a file, and which part of it.
+pub type Rest = (Arc<Representation>, Range<u64>);
+
 /// What is left of a reply.
 pub struct Reply {
     /// First this,
     pub data: Vec<u8>,
     pub sent: usize,
     /// then this.
-    pub file: Option<(Arc<Representation>, Range<u64>)>,
+    pub file: Option<Rest>,
     /// Whether the connection is closed then.
     pub is_last: bool,
     /// What is written into the log then, and with how much content.
@@ -192,18 +195,4 @@ fn send_file(connection: &OwnedFd, file: &std::fs::File, part: &Range<u64>) -> R
     let read = file.read_at(&mut piece[..most], part.start);
     let length = read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     if length == 0 { Ok(0) } else { send(connection, &piece[..length]) }
-}
-
-/// As a line on stderr says it: what a client was given up for.
-pub fn slow(min_rate: u64, why: wait::GaveUp) -> String {
-    match why {
-        wait::GaveUp::Idle(time) => {
-            format!("read less than {min_rate} bytes a second for {}", humantime_of(time))
-        }
-        other => other.to_string(),
-    }
-}
-
-fn humantime_of(time: std::time::Duration) -> String {
-    format!("{time:?}")
 }

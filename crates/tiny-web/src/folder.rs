@@ -139,8 +139,7 @@ impl Folder {
             return Ok(Arc::clone(known));
         }
         let content = if metadata.len() <= SMALL_BYTES { read(file)? } else { Content::File(file) };
-        let manner =
-            Manner { content_type: &content_type(below), coding, varies, cache_control: &self.cache_control };
+        let manner = Manner { content_type: &content_type(below), coding, varies, cache_control: &self.cache_control };
         Ok(Arc::new(Representation::of_file(content, &metadata, now, &manner)))
     }
 

@@ -44,7 +44,11 @@ pub fn page(folder: &[u8], mut lines: Vec<Line>, is_all: bool) -> String {
         let (slash, size) = if line.is_folder { ("/", String::new()) } else { ("", size(line.length)) };
         let (link, name) = (encode(&line.name).collect::<String>(), escape(&line.name));
         // Writing to memory can't fail.
-        let _ = write!(page, "<tr><td><a href=\"{link}{slash}\">{name}{slash}</a></td><td>{size}</td><td>{}</td></tr>\n", time(line.modified));
+        let _ = write!(
+            page,
+            "<tr><td><a href=\"{link}{slash}\">{name}{slash}</a></td><td>{size}</td><td>{}</td></tr>\n",
+            time(line.modified)
+        );
     }
     page += "</tbody>\n</table>\n";
     if lines.is_empty() {
@@ -127,7 +131,9 @@ mod tests {
 
     #[test]
     fn sizes_are_for_people() {
-        for (bytes, expected) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16777216.0 TiB")] {
+        for (bytes, expected) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16777216.0 TiB")]
+        {
             assert_eq!(size(bytes), expected);
         }
     }

@@ -1,5 +1,4 @@
-//! The lecture's tiny web server: `socket`, `bind`, `listen`, then `accept` for each client, `recv` its request and `send`
-//! the reply, and `close`.
+//! The lecture's tiny web server: `lib.rs` is what it does.
 //!
 //! Its partner is any browser; the smallest is `examples/browser.rs`. Both at once, in two terminals:
 //!
@@ -7,264 +6,23 @@
 //! cargo run -p tiny-web -- --trace
 //! cargo run -p tiny-web --example browser -- --trace
 //! ```
-//!
-//! This file makes the listening socket. The way of a request from there: `serve.rs` has the event loops, which accept its
-//! connection, `web.rs` receives it, `request.rs` understands it, `site.rs` finds what to answer, with `path.rs` and
-//! `folder.rs`, and `response.rs` makes bytes of that, which `web.rs` sends.
 
 #![forbid(unsafe_code)]
 
-#[cfg(not(unix))]
-compile_error!("tiny-web waits with epoll or kqueue, which this system doesn't have");
-
-mod access_log;
-mod body;
-mod cache;
-mod coding;
-mod condition;
-mod connection;
-mod folder;
-mod listing;
-mod options;
-mod page;
-mod path;
-mod peer;
-mod range;
-mod representation;
-mod request;
-mod response;
-mod sandbox;
-mod serve;
-mod site;
-mod status;
-mod web;
-
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Result;
-use clap::Parser;
-use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
-use common::signal::Stop;
-use common::unix_socket::{self, SocketFile};
-use common::wait::Patience;
-use common::{address, exit, listener};
-
-use access_log::AccessLog;
-use folder::Folder;
-use options::{Options, Show};
-use peer::Places;
-use response::Constant;
-use sandbox::Needs;
-use site::{Pages, Site};
-use web::Server;
+use common::exit;
 
 const NAME: &str = "tiny-web";
 
-/// A client is accepted after so long even if it says nothing. In seconds, the least there is.
-#[cfg(target_os = "linux")]
-const DEFER_ACCEPT_SECONDS: i32 = 1;
-
-/// A file that is sent has a descriptor too.
-const DESCRIPTORS_EACH: usize = 2;
-/// Large files that a loop keeps open, where there are descriptors in plenty.
-const FILES_KEPT_OPEN: usize = 16;
-const PLENTY: usize = 1000;
-
+#[cfg(unix)]
 fn main() -> ExitCode {
-    let options = Options::parse();
-    exit::report(NAME, run(options))
+    use clap::Parser;
+    exit::report(NAME, tiny_web::run(tiny_web::Options::parse()))
 }
 
-fn run(options: Options) -> Result<()> {
-    options.trace.turn_on(NAME)?;
-    let pages = pages(&options)?;
-    let log = options.log.as_deref().map(AccessLog::open).transpose()?.map(Arc::new);
-    let socket_file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
-    let listener = open(&options)?;
-    let stop = Stop::on_signals()?;
-    let loops = serve::loops(options.workers);
-    let most = most_connections(&options, &pages, loops);
-    let local = listener::announce(NAME, &listener)?;
-    if let Some(local) = local.internet() {
-        listener::say(&format!("{NAME}: open {}\n", url(&local)));
-    }
-    if !options.no_sandbox {
-        confine(&pages, log.as_deref(), &options);
-    }
-    if let Some(log) = &log {
-        log.reopen_on_request()?;
-    }
-    let limits = &options.limits;
-    let per_address = limits.max_per_address.map_or(most.div_ceil(4), |most| most as usize);
-    let server = Server {
-        site: site(pages, &options.show),
-        constant: constant(&options.show),
-        patience: Patience {
-            stop,
-            idle: Some(limits.idle_timeout).filter(|idle| !idle.is_zero()),
-            drain: options.drain,
-        },
-        head_timeout: limits.head_timeout,
-        min_rate: limits.min_rate,
-        slow_timeout: limits.slow_timeout,
-        limits: request::Limits {
-            request_line: limits.max_request_line,
-            head: limits.max_head,
-            fields: limits.max_fields as usize,
-            body: limits.max_body as u64,
-        },
-        places: Places::new(per_address),
-        log,
-    };
-    let most_open = if most >= PLENTY { FILES_KEPT_OPEN } else { 0 };
-    let served = serve::serve(listener, &server, most, loops, most_open);
-    drop(socket_file);
-    served
-}
-
-/// The server's end point: `socket`, `bind`, `listen`; or the one that this process was started with.
-fn open(options: &Options) -> Result<OwnedFd> {
-    let listener = match listener::handed_over()? {
-        Some(listener) => listener,
-        None => {
-            let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
-            let addresses = match unix {
-                Some(unix) => unix,
-                None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
-            };
-            listener::first_that_opens(&addresses, |address| {
-                let listener = socket(address.family(), SocketType::STREAM)?;
-                listener::prepare(&listener, address)?;
-                bind(&listener, address)?;
-                unix_socket::set_mode(address, options.unix_mode)?;
-                listen(&listener, options.limits.backlog)?;
-                Ok(listener)
-            })?
-        }
-    };
-    #[cfg(target_os = "linux")]
-    if options.unix.is_none() {
-        // It saves a wait for each connection; a kernel that refuses is no reason not to serve.
-        let _ = set_defer_accept(&listener, DEFER_ACCEPT_SECONDS);
-    }
-    Ok(listener)
-}
-
-/// TCP_DEFER_ACCEPT: a client is accepted once it has said something, or after so many seconds. See tcp(7).
-#[cfg(target_os = "linux")]
-fn set_defer_accept(listener: &OwnedFd, seconds: i32) -> Result<(), common::Errno> {
-    use rustix::fd::AsRawFd;
-    common::sockopt::set(listener, "TCP_DEFER_ACCEPT", seconds, |listener| {
-        let (level, option) = (uapi::c::IPPROTO_TCP, uapi::c::TCP_DEFER_ACCEPT);
-        let set = uapi::setsockopt(listener.as_raw_fd(), level, option, &seconds);
-        set.map_err(|errno| common::Errno::from_raw_os_error(errno.0))
-    })
-}
-
-/// What there is to see.
-fn pages(options: &Options) -> Result<Pages> {
-    let show = &options.show;
-    let cache_control = match show.cache {
-        _ if is_said(show, "cache-control") => String::new(),
-        Some(seconds) => format!("Cache-Control: max-age={seconds}\r\n"),
-        None => "Cache-Control: no-cache\r\n".to_owned(),
-    };
-    match &options.folder {
-        Some(path) => Folder::open(path, cache_control, show.dotfiles).map(Pages::Folder),
-        None => Ok(Pages::lecture(&cache_control)),
-    }
-}
-
-/// Whether the user says this field, and the server needn't.
-fn is_said(show: &Show, name: &str) -> bool {
-    show.headers.iter().any(|(said, _)| said.eq_ignore_ascii_case(name))
-}
-
-/// How it is shown.
-fn site(pages: Pages, show: &Show) -> Site {
-    Site {
-        pages,
-        listing: !show.no_listing,
-        spa: show.spa.as_ref().map(|file| format!("/{}", file.trim_start_matches('/'))),
-        cached: !show.no_cache,
-        cors: show.cors,
-    }
-}
-
-/// What stands in every head. The type is what we say it is, whatever the content looks like: `nosniff`.
-fn constant(show: &Show) -> Constant {
-    let mut fields = String::new();
-    let usual = [
-        ("Server", "tiny-web", !show.no_server_header),
-        ("X-Content-Type-Options", "nosniff", true),
-        ("Access-Control-Allow-Origin", "*", show.cors),
-    ];
-    for (name, value, wanted) in usual {
-        if wanted && !is_said(show, name) {
-            fields += &format!("{name}: {value}\r\n");
-        }
-    }
-    for (name, value) in &show.headers {
-        fields += &format!("{name}: {value}\r\n");
-    }
-    let cache_control = if is_said(show, "cache-control") { "" } else { "Cache-Control: no-cache\r\n" };
-    Constant { fields: fields.into_bytes(), cache_control: cache_control.as_bytes().to_vec() }
-}
-
-/// The bound on connections.
-fn most_connections(options: &Options, pages: &Pages, loops: usize) -> usize {
-    let each = if matches!(pages, Pages::Folder(_)) { DESCRIPTORS_EACH } else { 1 };
-    let others = serve::OTHER_DESCRIPTORS + loops * serve::DESCRIPTORS_A_LOOP;
-    let others = if listener::raise_descriptor_limit().is_none_or(|limit| limit as usize / each > PLENTY + others) {
-        others + loops * FILES_KEPT_OPEN
-    } else {
-        others
-    };
-    listener::most_connections(NAME, options.limits.max_connections.map(|most| most as usize), each, others)
-}
-
-/// Gives up the right to all other files, and says so.
-fn confine(pages: &Pages, log: Option<&AccessLog>, options: &Options) {
-    let folder = match pages {
-        Pages::Folder(folder) => Some(folder.root()),
-        Pages::Lecture { .. } => None,
-    };
-    let socket = options.unix.as_deref().map(|path| path.parent().filter(|folder| !folder.as_os_str().is_empty()));
-    let socket = socket.map(|folder| folder.unwrap_or(std::path::Path::new(".")));
-    let said = match sandbox::confine(&Needs { folder, log: log.and_then(AccessLog::folder), socket }) {
-        Ok(how) if folder.is_some() => format!("may read this folder and nothing else ({how})"),
-        Ok(how) => format!("may read no files ({how})"),
-        Err(why) => format!("may read what its user may: {why}"),
-    };
-    listener::say(&format!("{NAME}: {said}\n"));
-}
-
-/// What to type into a browser on this machine.
-fn url(local: &SocketAddr) -> String {
-    let plain = address::plain(*local);
-    let is_localhost = plain.ip().is_unspecified() || ["127.0.0.1", "::1"].contains(&plain.ip().to_string().as_str());
-    if is_localhost { format!("http://localhost:{}", plain.port()) } else { format!("http://{plain}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_names_localhost_only_where_that_leads_to_the_server() {
-        let table = [
-            ("[::]:2000", "http://localhost:2000"),
-            ("0.0.0.0:2000", "http://localhost:2000"),
-            ("127.0.0.1:80", "http://localhost:80"),
-            ("[::1]:80", "http://localhost:80"),
-            ("127.0.0.2:80", "http://127.0.0.2:80"),
-            ("192.0.2.7:80", "http://192.0.2.7:80"),
-            ("[2001:db8::7]:80", "http://[2001:db8::7]:80"),
-        ];
-        for (local, expected) in table {
-            assert_eq!(url(&local.parse().unwrap()), expected);
-        }
-    }
+/// Its event loop waits with epoll or kqueue, and it opens files below its folder in a way of Unix's.
+#[cfg(windows)]
+fn main() -> ExitCode {
+    exit::report(NAME, Err(anyhow::anyhow!("cannot run on Windows: it is made for Linux and macOS")))
 }

@@ -20,7 +20,7 @@ pub struct Options {
     pub folder: Option<PathBuf>,
 
     #[command(flatten)]
-    pub listen: cli::Listen,
+    pub(crate) listen: cli::Listen,
 
     /// Listen on a socket in the file system instead, for processes of this machine
     #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
@@ -31,10 +31,10 @@ pub struct Options {
     pub unix_mode: u32,
 
     #[command(flatten)]
-    pub show: Show,
+    pub(crate) show: Show,
 
     #[command(flatten)]
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 
     /// Write a line for each request to FILE, in the Combined format; - for stdout. SIGHUP opens FILE anew
     #[arg(long, value_name = "FILE|-")]
@@ -53,7 +53,7 @@ pub struct Options {
     pub drain: Duration,
 
     #[command(flatten)]
-    pub trace: cli::Trace,
+    pub(crate) trace: cli::Trace,
 }
 
 /// How the folder is shown.
@@ -105,7 +105,7 @@ pub struct Limits {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
 
-    /// Most connections of one address, or of 64 bits of IPv6; more are closed [default: a quarter of all]
+    /// Most connections of one address, or of 64 bits of IPv6; more are closed [default: a quarter of all, but 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_per_address: Option<u32>,
 
@@ -186,7 +186,9 @@ mod tests {
     fn a_field_is_a_name_and_a_value_and_none_of_the_servers() {
         assert_eq!(field("X-A:  b: c "), Ok(("X-A".to_owned(), "b: c".to_owned())));
         assert_eq!(field("X-A:"), Ok(("X-A".to_owned(), String::new())));
-        for wrong in ["", "X-A", ": b", "X A: b", "X-A: b\r\nY: z", "X-A: b\0", "Content-Length: 5", "connection: close"] {
+        for wrong in
+            ["", "X-A", ": b", "X A: b", "X-A: b\r\nY: z", "X-A: b\0", "Content-Length: 5", "connection: close"]
+        {
             assert!(field(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -201,7 +201,9 @@ mod tests {
 
     #[test]
     fn dot_files_are_shown_on_request_and_what_leads_up_never() {
-        for (target, expected) in [("/.git/config", Some(".git/config")), ("/...", Some("...")), ("/.", None), ("/a/..", None)] {
+        for (target, expected) in
+            [("/.git/config", Some(".git/config")), ("/...", Some("...")), ("/.", None), ("/a/..", None)]
+        {
             let path = LocalPath::of_target(target, true).map(|path| path.below_root());
             assert_eq!(path.ok(), expected.map(PathBuf::from), "{target}");
         }
@@ -219,7 +221,11 @@ mod tests {
             ("/%22%3E%3Cscript%3E", "/%22%3E%3Cscript%3E/"),
         ];
         for (target, expected) in table {
-            assert_eq!(LocalPath::of_target(target, false).unwrap().folder_target(), expected.replace("%2D", "-"), "{target}");
+            assert_eq!(
+                LocalPath::of_target(target, false).unwrap().folder_target(),
+                expected.replace("%2D", "-"),
+                "{target}"
+            );
         }
     }
 

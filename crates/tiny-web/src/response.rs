@@ -78,6 +78,9 @@ impl Response {
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&constant.fields);
+        if !matches!(self.body, Body::None) {
+            number_field(out, "Content-Length", self.length());
+        }
         out.extend_from_slice(&self.fields);
         match &self.body {
             Body::None => {}
@@ -86,9 +89,6 @@ impl Response {
                 out.extend_from_slice(&file.version_fields);
                 out.extend_from_slice(&file.content_fields);
             }
-        }
-        if !matches!(self.body, Body::None) {
-            number_field(out, "Content-Length", self.length());
         }
         match persistence {
             Persistence::Kept => {}
@@ -99,7 +99,7 @@ impl Response {
     }
 
     /// Writes the content behind the head, as far as it is in memory; returns what is still in a file.
-    pub fn write_body(self, out: &mut Vec<u8>) -> Option<(Arc<Representation>, Range<u64>)> {
+    pub fn write_body(self, out: &mut Vec<u8>) -> Option<crate::connection::Rest> {
         match self.body {
             Body::None => None,
             Body::Page(page) => {
@@ -135,7 +135,8 @@ mod tests {
     const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
     fn head(response: &Response, persistence: Persistence) -> String {
-        let constant = Constant { fields: b"Server: x\r\n".to_vec(), cache_control: b"Cache-Control: no-cache\r\n".to_vec() };
+        let constant =
+            Constant { fields: b"Server: x\r\n".to_vec(), cache_control: b"Cache-Control: no-cache\r\n".to_vec() };
         let mut out = Vec::new();
         response.write_head(&mut out, DATE, &constant, persistence);
         String::from_utf8(out).unwrap()

@@ -27,7 +27,8 @@ pub fn confine(needs: &Needs) -> Result<&'static str, String> {
     let restrict = || -> Result<RulesetStatus, landlock::RulesetError> {
         // As much of this as the kernel knows; a bare minimum is checked below by what it says it does.
         let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-        let ruleset = ruleset.handle_access(AccessFs::from_all(ABI::V6))?.handle_access(AccessNet::from_all(ABI::V6))?;
+        let ruleset =
+            ruleset.handle_access(AccessFs::from_all(ABI::V6))?.handle_access(AccessNet::from_all(ABI::V6))?;
         let mut ruleset = ruleset.scope(Scope::from_all(ABI::V6))?.create()?;
         if let Some(folder) = needs.folder {
             ruleset = ruleset.add_rule(PathBeneath::new(folder, AccessFs::ReadFile | AccessFs::ReadDir))?;

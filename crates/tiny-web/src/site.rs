@@ -190,7 +190,8 @@ impl Answers<'_> {
         }
         let wants_part = request.method == Method::Get;
         let range = request.fields.only("range").filter(|_| wants_part);
-        let Some(range) = range.filter(|_| condition::range_counts(&request.fields, &file.validators(), self.now)) else {
+        let Some(range) = range.filter(|_| condition::range_counts(&request.fields, &file.validators(), self.now))
+        else {
             return whole();
         };
         match part(range, file.length) {

@@ -4,24 +4,27 @@
 //! Nothing here waits: what is not there yet is gone on with when the event loop, `common::events`, says that it is. One
 //! buffer serves all clients of a loop, and of a client without a request or a reply under way nothing is kept.
 
+mod reply;
+
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use common::address::Address;
-use common::berkeley::{OwnedFd, Shutdown, recv, shutdown};
+use common::berkeley::{OwnedFd, recv};
 use common::events::{Clock, Next, Service};
 use common::sockopt::set_reset_on_close;
 use common::wait::{GaveUp, Patience};
 use common::{Errno, exit, log};
 use httpdate::fmt_http_date;
 
-use crate::access_log::{AccessLog, Entry};
+use crate::access_log::AccessLog;
 use crate::body::BodyReader;
-use crate::connection::{Conversation, Reply, Sent, send_some, slow};
+use crate::connection::{Conversation, Reply};
 use crate::peer::{Peer, Places};
 use crate::request::{self, Body, Limits, Method, NO_FIELDS, Persistence, Request};
-use crate::response::{Constant, Response};
+use crate::response::Constant;
 use crate::site::{Answers, Site};
 use crate::status::Status;
 
@@ -49,7 +52,7 @@ pub struct Server {
     /// How many connections an address may have.
     pub places: Places,
     /// Where requests are told of.
-    pub log: Option<std::sync::Arc<AccessLog>>,
+    pub log: Option<Arc<AccessLog>>,
 }
 
 /// The server in one loop.
@@ -111,10 +114,13 @@ impl<'a> Service for Web<'a> {
             if matches!(why, GaveUp::Idle(_)) && self.still_reads(reply, connection) {
                 return Next::Room;
             }
-            self.lost(conversation, slow(self.server.min_rate, why));
-            if matches!(why, GaveUp::Idle(_)) {
+            if let GaveUp::Idle(time) = why {
+                let (rate, time) = (self.server.min_rate, humantime::format_duration(time));
+                self.lost(conversation, format_args!("read less than {rate} bytes a second for {time}"));
                 // Nobody reads the rest, and the kernel needn't keep it.
                 let _ = set_reset_on_close(connection);
+            } else {
+                self.lost(conversation, why);
             }
             return Next::Close;
         }
@@ -243,13 +249,17 @@ impl Web<'_> {
                 }
                 return Ok(None);
             }
-            Err(refusal) => return self.refuse(conversation, connection, refusal, input).map(|next| Some((0, Some(next)))),
+            Err(refusal) => {
+                return self.refuse(conversation, connection, refusal, input).map(|next| Some((0, Some(next))));
+            }
         };
         let head = &input[..length];
         let mut room = NO_FIELDS;
         let request = match request::read(head, &mut room, limits) {
             Ok(request) => request,
-            Err(refusal) => return self.refuse(conversation, connection, refusal, head).map(|next| Some((0, Some(next)))),
+            Err(refusal) => {
+                return self.refuse(conversation, connection, refusal, head).map(|next| Some((0, Some(next))));
+            }
         };
         conversation.renewed = true;
         let is_all = input.len() == length;
@@ -298,110 +308,6 @@ impl Web<'_> {
                 self.refuse(conversation, connection, refusal, &head).map(|next| Some((0, Some(next))))
             }
         }
-    }
-
-    /// Answers a request. None: and is ready for the next. `is_all`: no more input has come.
-    fn respond(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        request: &Request,
-        head: &[u8],
-        is_all: bool,
-    ) -> Result<Option<Next>> {
-        let response = self.answers.answer(request);
-        let persistence = if self.is_stopping() { Persistence::Closed } else { request.persistence };
-        let entry = self.server.log.as_ref().map(|_| {
-            Entry::new(&conversation.peer, self.date.as_bytes(), head, Some(&request.fields), response.status)
-        });
-        self.out.clear();
-        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
-        let length = response.length();
-        let (file, length) = match request.method {
-            Method::Head => (None, 0),
-            _ => (response.write_body(&mut self.out), length),
-        };
-        let is_last = persistence == Persistence::Closed;
-        let next = self.send(conversation, connection, file, is_last, entry.map(|entry| (entry, length)))?;
-        match next {
-            // A small reply to a client that has said no more: nothing is lost by closing at once.
-            Some(Next::End) if is_all => Ok(Some(Next::Close)),
-            Some(Next::End) => self.leave(conversation, connection).map(Some),
-            next => Ok(next),
-        }
-    }
-
-    /// Refuses a request. Where the next one would begin is anybody's guess: this reply is the last.
-    fn refuse(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        refusal: Status,
-        head: &[u8],
-    ) -> Result<Next> {
-        self.look_at_the_clock();
-        let response = Response::of_status(refusal);
-        let entry = self.server.log.as_ref().map(|_| {
-            (Entry::new(&conversation.peer, self.date.as_bytes(), head, None, refusal), response.length())
-        });
-        self.out.clear();
-        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, Persistence::Closed);
-        response.write_body(&mut self.out);
-        match self.send(conversation, connection, None, true, entry)? {
-            Some(Next::End) | None => self.leave(conversation, connection),
-            Some(next) => Ok(next),
-        }
-    }
-
-    /// Sends what is in `out`, and the file after it. None: all of it, and the connection goes on; `End`: all, and it was the
-    /// last. What there is no room for is kept.
-    fn send(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        file: Option<(std::sync::Arc<crate::representation::Representation>, std::ops::Range<u64>)>,
-        is_last: bool,
-        entry: Option<(Entry, u64)>,
-    ) -> Result<Option<Next>> {
-        let sent = send_some(connection, &self.out);
-        let sent = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))?;
-        if sent == self.out.len() && file.is_none() {
-            self.write_log(entry);
-            return Ok(is_last.then_some(Next::End));
-        }
-        let data = self.out[sent..].to_vec();
-        conversation.renewed = true;
-        conversation.on_its_way().reply = Some(Reply { data, sent: 0, file, is_last, entry, taken: 0 });
-        self.go_on_sending(conversation, connection)
-    }
-
-    /// Goes on with a reply that is on its way. None: there is none any more.
-    fn go_on_sending(&mut self, conversation: &mut Conversation, connection: &OwnedFd) -> Result<Option<Next>> {
-        let Some(reply) = conversation.reply() else { return Ok(None) };
-        match reply.go_on(connection)? {
-            Sent::Some => Ok(Some(Next::Room)),
-            Sent::Enough => Ok(Some(Next::Turn)),
-            Sent::All => {
-                let reply = conversation.on_its_way().reply.take();
-                conversation.renewed = true;
-                let is_last = reply.as_ref().is_some_and(|reply| reply.is_last);
-                self.write_log(reply.and_then(|reply| reply.entry));
-                if is_last { self.leave(conversation, connection).map(Some) } else { Ok(None) }
-            }
-        }
-    }
-
-    fn write_log(&self, entry: Option<(Entry, u64)>) {
-        if let (Some(log), Some((entry, bytes))) = (&self.server.log, entry) {
-            log.write(&entry.line(bytes));
-        }
-    }
-
-    /// Says goodbye to a client that may still be sending, and reads on for a little. A `close` while there is input that
-    /// nobody has read would send RST, which can destroy the reply on its way: see RFC 9112, section 9.6.
-    fn leave(&self, conversation: &mut Conversation, connection: &OwnedFd) -> Result<Next> {
-        conversation.leaving = true;
-        Ok(if shutdown(connection, Shutdown::Write).is_ok() { Next::End } else { Next::Close })
     }
 
     /// Reads on for a client that was said goodbye to.

@@ -81,7 +81,7 @@ fn the_lectures_client_gets_its_answer_from_our_server() {
 
 #[test]
 fn the_lectures_client_leaves_before_the_end_of_its_answer_and_our_server_goes_on() {
-    for design in ["iterative", "threads"] {
+    for design in ["iterative", "threads", "events"] {
         let server = Server::start("tcp-echo-server", &["--design", design]);
         // With the prefix, 1,025 bytes come back. It reads 1,024 and leaves: its system answers the last one with a reset,
         // of which the lecture's server dies.
@@ -197,13 +197,14 @@ fn our_client_gets_every_line_back_from_netcat_while_its_input_is_open() {
         return;
     }
     // netcat has no echo of its own, but a pipe leads what it receives back to what it sends. It serves one client.
-    let script = "mkfifo circle; timeout 60 nc.openbsd -v -n -N -l 127.0.0.1 \"$1\" <circle | cat >circle";
+    let script =
+        "rm -f circle; mkfifo circle; timeout 60 nc.openbsd -v -n -N -l 127.0.0.1 \"$1\" <circle | cat >circle";
     let folder = tempfile::tempdir().unwrap();
-    let port = unused_port().to_string();
-    let mut shell = command("sh");
-    shell.current_dir(&folder).args(["-c", script, "sh", &port]);
-    let netcat = Process::start(shell);
-    netcat.stderr_has("Listening on ");
-    lines_come_back_from("127.0.0.1", &port);
-    netcat.finish();
+    let server = PeerServer::start(unused_port, |port| {
+        let mut shell = command("sh");
+        shell.current_dir(&folder).args(["-c", script, "sh", &port.to_string()]);
+        shell
+    });
+    lines_come_back_from(&server.host(), &server.port());
+    server.process.finish();
 }

@@ -33,7 +33,7 @@ fn a_schedule_is_kept_and_the_warm_up_doesnt_count() {
 fn a_run_may_end_by_time() {
     let port = echo("echo -> ", 4096);
     for rate in [&[][..], &["--rate", "1000"]] {
-        let load = [&["load", "127.0.0.1", &port, "--duration", "500ms", "--pipeline", "4"], rate].concat();
+        let load = [&["load", "127.0.0.1", &port, "--duration", "2s", "--pipeline", "4"], rate].concat();
         let (report, status) = report(&load);
         assert_eq!((status, &report["ended"]), (0, &"duration".into()));
         assert!(report["achieved"]["requests"].as_u64() > Some(0));

@@ -114,7 +114,6 @@ fn no_target_leads_out_of_the_folder() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_link_may_lead_anywhere_within_the_folder_and_nowhere_else() {
     use std::os::unix::fs::symlink;
     let shown = Shown::with(&[("a/b.txt", b"b"), ("a/index.html", b"index")]);
@@ -134,7 +133,6 @@ fn a_link_may_lead_anywhere_within_the_folder_and_nowhere_else() {
 }
 
 #[test]
-#[cfg(unix)]
 fn what_is_no_file_is_not_waited_for() {
     let shown = Shown::with(&[]);
     assert!(std::process::Command::new("mkfifo").arg(shown.path("fifo")).status().unwrap().success());
@@ -178,7 +176,6 @@ fn last_modified_is_never_in_the_future() {
 const MORE_THAN_BUFFERS: u64 = 64 * 1024 * 1024;
 
 #[test]
-#[cfg(unix)]
 fn a_file_that_shrinks_while_it_is_sent_ends_the_connection() {
     let shown = Shown::with(&[("shrinks", b"")]);
     let file = File::options().write(true).open(shown.path("shrinks")).unwrap();

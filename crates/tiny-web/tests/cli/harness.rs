@@ -58,14 +58,12 @@ impl Server {
     }
 
     /// Sends it a signal, such as `TERM`.
-    #[cfg(unix)]
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    /// Waits for its end, which Windows has no signal for, and returns how it ended and what it said on stderr.
-    #[cfg_attr(windows, allow(dead_code))]
+    /// Waits for its end, and returns how it ended and what it said on stderr.
     pub fn end(mut self) -> (ExitStatus, String) {
         let stderr = self.stderr.recv_timeout(PATIENCE).expect("the server should have ended");
         (self.child.wait().unwrap(), stderr)

@@ -39,7 +39,6 @@ fn one_connection_too_many_waits_for_its_turn() {
 }
 
 #[test]
-#[cfg(unix)]
 fn asked_to_stop_it_closes_idle_connections_at_once_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         // Longer than the test would wait.
@@ -55,7 +54,6 @@ fn asked_to_stop_it_closes_idle_connections_at_once_and_exits_with_0() {
 }
 
 #[test]
-#[cfg(unix)]
 fn asked_to_stop_it_answers_the_request_in_flight_and_no_other() {
     let server = Server::start(&["--drain", "10m"]);
     let (mut idle, mut busy) = (server.connect(), server.connect());
@@ -75,7 +73,6 @@ fn asked_to_stop_it_answers_the_request_in_flight_and_no_other() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_request_that_was_there_before_the_signal_is_answered() {
     let server = Server::start(&[]);
     let mut client = server.connect();
@@ -92,7 +89,6 @@ fn a_request_that_was_there_before_the_signal_is_answered() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_request_that_does_not_finish_is_given_up_at_the_end_of_the_drain() {
     let server = Server::start(&["--drain", "100ms", "--head-timeout", "10m"]);
     let mut client = server.connect();
