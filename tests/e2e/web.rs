@@ -1,6 +1,14 @@
 //! tiny-web and everything that may be sent to it: from the RFCs, row by row, and from people who mean no good.
 
+#[cfg(unix)]
+mod files;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod rows;
+#[cfg(target_os = "linux")]
+mod sandbox;
+#[cfg(target_os = "linux")]
+mod security;
 mod site;
 mod slow;
 mod table;
