@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
 use common::berkeley::AsFd;
 use common::{Errno, exit, log};
 use rustix::fd::BorrowedFd;
@@ -138,7 +138,7 @@ impl Folder {
         if let Some(known) = known.filter(|known| known.is_of(&metadata) && known.varies() == varies) {
             return Ok(Arc::clone(known));
         }
-        let content = if metadata.len() <= SMALL_BYTES { read(file)? } else { Content::File(file) };
+        let content = if metadata.len() <= SMALL_BYTES { read(file, metadata.len())? } else { Content::File(file) };
         let manner = Manner { content_type: &content_type(below), coding, varies, cache_control: &self.cache_control };
         Ok(Arc::new(Representation::of_file(content, &metadata, now, &manner)))
     }
@@ -163,6 +163,10 @@ impl Folder {
 
     fn list(&self, below: &Path) -> io::Result<(Vec<Line>, bool)> {
         let folder = self.root.open_dir(below)?;
+        if MetadataExt::nlink(&folder.dir_metadata()?) == 0 {
+            // It has been removed, and is only there because it's open.
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let is_top = below == Path::new(".");
         let mut lines = Vec::new();
         for entry in folder.entries()? {
@@ -187,8 +191,8 @@ impl Folder {
 }
 
 /// All of a small file; it may have grown since, or shrunk.
-fn read(file: File) -> io::Result<Content> {
-    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(SMALL_BYTES) as usize);
+fn read(file: File, length: u64) -> io::Result<Content> {
+    let mut bytes = Vec::with_capacity(length as usize);
     file.take(SMALL_BYTES).read_to_end(&mut bytes)?;
     Ok(Content::Bytes(bytes))
 }

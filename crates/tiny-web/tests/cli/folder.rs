@@ -8,14 +8,19 @@ use tempfile::TempDir;
 use crate::harness::Server;
 
 /// A folder within a folder, so that there is something outside to get at, and a server for the inner one.
-struct Shown {
-    place: TempDir,
-    server: Server,
+pub struct Shown {
+    pub place: TempDir,
+    pub server: Server,
 }
 
 impl Shown {
     /// The folder, with these files in it.
-    fn with(files: &[(&str, &[u8])]) -> Shown {
+    pub fn with(files: &[(&str, &[u8])]) -> Shown {
+        Shown::how(files, &[])
+    }
+
+    /// The folder, with these files in it, shown in a special way.
+    pub fn how(files: &[(&str, &[u8])], options: &[&str]) -> Shown {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("root")).unwrap();
         fs::write(place.path().join("secret.txt"), "secret").unwrap();
@@ -24,11 +29,12 @@ impl Shown {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        let server = Server::start(&[place.path().join("root").to_str().unwrap()]);
+        let root = place.path().join("root");
+        let server = Server::start(&[&[root.to_str().unwrap()], options].concat());
         Shown { place, server }
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.place.path().join("root").join(name)
     }
 }

@@ -6,7 +6,11 @@
 mod folder;
 mod harness;
 mod http;
+mod log;
+mod sandbox;
+mod shown;
 mod stopping;
+mod versions;
 
 use assert_cmd::Command;
 use predicates::prelude::*;
@@ -39,10 +43,30 @@ fn help_names_every_option() {
         "[DIR]",
         "--host <HOST>",
         "--port <PORT>",
+        "--unix <PATH>",
+        "--unix-mode <MODE>",
+        "--no-listing",
+        "--dotfiles",
+        "--spa <FILE>",
+        "--cache <SECONDS>",
+        "--no-cache",
+        "--header <NAME: VALUE>",
+        "--cors",
+        "--no-server-header",
         "--backlog <N>",
         "--max-connections <N>",
+        "--max-per-address <N>",
+        "--max-request-line <BYTES>",
+        "--max-head <BYTES>",
+        "--max-fields <N>",
+        "--max-body <BYTES>",
         "--head-timeout <TIME>",
         "--idle-timeout <TIME>",
+        "--min-rate <BYTES>",
+        "--slow-timeout <TIME>",
+        "--log <FILE|->",
+        "--workers <N>",
+        "--no-sandbox",
         "--drain <TIME>",
         "--trace",
         "--trace-file <FILE>",
@@ -54,9 +78,18 @@ fn help_names_every_option() {
 
 #[test]
 fn bad_usage_is_told_with_status_2() {
-    for arguments in
-        [&["--port", "65536"][..], &["--idle-timeout", "5"], &["--head-timeout", "0s"], &["a", "b"], &["-x"]]
-    {
+    for arguments in [
+        &["--port", "65536"][..],
+        &["--idle-timeout", "5"],
+        &["--head-timeout", "0s"],
+        &["a", "b"],
+        &["-x"],
+        &["--spa", "x"],
+        &["--header", "a"],
+        &["--header", "Content-Length: 5"],
+        &["--header", "A: b\r\nC: d"],
+        &["--max-fields", "129"],
+    ] {
         tiny_web().args(arguments).assert().code(2).stdout("").stderr(starts_with("error: "));
     }
 }
