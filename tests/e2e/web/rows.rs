@@ -10,3 +10,18 @@ mod persistence;
 mod ranges;
 mod request_line;
 mod targets;
+
+use super::table::Rows;
+
+/// The tables of whole requests, to make others from.
+pub const WHOLE: [Rows; 9] = [
+    request_line::REQUEST_LINES,
+    request_line::HOSTS,
+    fields::GRAMMAR,
+    bodies::LENGTHS,
+    bodies::CODINGS,
+    methods::METHODS,
+    methods::EXPECT,
+    methods::PIPELINES,
+    persistence::CONNECTIONS,
+];

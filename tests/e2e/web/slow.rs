@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use crate::harness::http::{Client, Content};
 use crate::harness::{Server, noise};
 
 /// A server of a folder with one large file in it, the folder, and what is in the file.
@@ -58,4 +59,35 @@ fn a_client_that_reads_slowly_gets_everything() {
     }
     assert!(body(&reply) == content, "{} of {} bytes", reply.len(), content.len());
     assert_eq!(server.stops_well(), "");
+}
+
+#[test]
+fn who_has_said_all_and_listens_gets_all_answers() {
+    let (server, _folder, content) = server_of_a_file(3 << 20, &[]);
+    let mut client = Client::new(server.connect());
+    client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /missing HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.finish();
+    assert!(client.reply(Content::Follows).unwrap().body == content);
+    assert_eq!(client.reply(Content::Follows).unwrap().status, 404);
+    client.receive_all().unwrap();
+    assert!(client.input.is_empty());
+}
+
+#[test]
+fn who_stops_in_the_middle_of_a_request_is_not_answered_as_if_it_were_whole() {
+    let (server, ..) = server_of_a_file(10, &[]);
+    for half in [
+        "GET /large HTTP/1.1\r\nHost: x\r\n",
+        "GET /large HT",
+        "GET /large HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhell",
+        "GET /large HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ] {
+        let mut client = Client::new(server.connect());
+        client.send(half.as_bytes());
+        client.finish();
+        client.receive_all().unwrap();
+        // 400, or nothing: RFC 9112, section 8.
+        let is_refused = client.input.is_empty() || client.input.starts_with(b"HTTP/1.1 400 ");
+        assert!(is_refused, "{half}: {}", client.input.escape_ascii());
+    }
 }

@@ -3,7 +3,7 @@
 use crate::web::site::Site;
 use crate::web::table::{FieldRows, Rows, try_field_rows, try_rows};
 
-const GRAMMAR: Rows = &[
+pub const GRAMMAR: Rows = &[
     ("9112 5.1", b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", "400; end"),
     ("9112 5.1", b"GET / HTTP/1.1\r\nHost: a\r\nX\t: b\r\n\r\n", "400; end"),
     ("9112 5", b"GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n", "400; end"),

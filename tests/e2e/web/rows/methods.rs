@@ -1,16 +1,18 @@
 //! Methods, HEAD, Expect, and several requests on one connection.
 
+use crate::harness::eventually;
 use crate::harness::http::{Client, Content};
 use crate::web::site::{CHANGED, Site};
 use crate::web::table::{Rows, try_rows};
 
-const METHODS: Rows = &[
+pub const METHODS: Rows = &[
     ("9110 9.3.1", b"GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "200 [=0123456789]; kept"),
     ("9110 9.3.2", b"HEAD /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "200 bare [Content-Length: 10]; kept"),
     ("9110 9.3.2", b"HEAD /missing HTTP/1.1\r\nHost: a\r\n\r\n", "404 bare; kept"),
     ("9110 9.3.2", b"HEAD /sub HTTP/1.1\r\nHost: a\r\n\r\n", "301 bare [Location: /sub/]; kept"),
     ("9110 9.3.7", b"OPTIONS /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "200|204 [Allow~GET] [Allow~HEAD]; kept"),
     ("9110 9.3.7", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "200|204 [Allow~GET]; kept"),
+    ("9112 3.2.4", b"OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "200|204 [Allow~GET]; kept"),
     ("9110 9.3.7", b"OPTIONS / HTTP/1.0\r\n\r\n", "200|204 [Allow~GET]; end"),
     ("9110 9.3.7", b"OPTIONS /missing HTTP/1.1\r\nHost: a\r\n\r\n", "200|204|404; kept"),
     ("9110 15.5.6", b"POST /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "405 [Allow~GET] [Allow~HEAD]; kept"),
@@ -84,7 +86,7 @@ fn head_has_the_fields_of_get_and_no_content() {
 }
 
 /// With the body, which the server may have before it says that it wants it.
-const EXPECT: Rows = &[
+pub const EXPECT: Rows = &[
     (
         "9110 10.1.1",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
@@ -158,7 +160,7 @@ fn who_waits_to_be_asked_for_a_body_is_not_left_waiting() {
     }
 }
 
-const PIPELINES: Rows = &[
+pub const PIPELINES: Rows = &[
     (
         "9112 9.3.2",
         b"GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\nGET /empty.txt HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -225,4 +227,24 @@ fn requests_in_a_row_are_answered_in_their_order_each_once() {
     }
     client.receive_all().unwrap();
     assert!(client.input.is_empty());
+}
+
+#[test]
+fn the_date_of_an_answer_is_now() {
+    let site = Site::start(&[]);
+    let mut client = Client::new(site.server.connect());
+    let now = || {
+        let mut date = std::process::Command::new("date");
+        let date = date.args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"]).env("LC_ALL", "C").output().unwrap();
+        String::from_utf8(date.stdout).unwrap().trim().to_owned()
+    };
+    // Twice, so that it isn't the date of the start.
+    for _ in 0..2 {
+        let before = now();
+        eventually("another second", || now() != before);
+        eventually("the same date on both sides", || {
+            let reply = client.ask("GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            reply.field("Date") == Some(now().as_str())
+        });
+    }
 }

@@ -3,7 +3,7 @@
 use crate::web::site::Site;
 use crate::web::table::{Rows, try_rows};
 
-const CONNECTIONS: Rows = &[
+pub const CONNECTIONS: Rows = &[
     ("9112 9.3", b"GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "200 [!Connection]; kept"),
     ("9112 9.3", b"GET /ten.txt HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", "200; kept"),
     ("9112 9.6", b"GET /ten.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200; end"),

@@ -3,7 +3,7 @@
 use crate::web::site::Site;
 use crate::web::table::{Rows, try_rows};
 
-const REQUEST_LINES: Rows = &[
+pub const REQUEST_LINES: Rows = &[
     ("9112 3", b"GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "200 [=0123456789]; kept"),
     ("9112 2.1", b"GET /ten.txt HTTP/1.0\r\n\r\n", "200 [=0123456789]; end"),
     // The method.
@@ -97,7 +97,7 @@ fn a_request_line_is_three_words_and_nothing_else() {
     try_rows(&Site::start(&[]), REQUEST_LINES);
 }
 
-const HOSTS: Rows = &[
+pub const HOSTS: Rows = &[
     ("9112 3.2", b"GET / HTTP/1.1\r\n\r\n", "400; end"),
     ("9112 3.2", b"GET / HTTP/1.1\r\nX-Host: a\r\n\r\n", "400; end"),
     ("9112 3.2", b"GET / HTTP/1.2\r\n\r\n", "400; end"),
