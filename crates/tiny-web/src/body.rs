@@ -7,9 +7,10 @@
 //! chunk          = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
 //! last-chunk     = 1*("0") [ chunk-ext ] CRLF
 //! chunked-body   = *chunk last-chunk trailer-section CRLF
+//! chunk-ext      = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //! ```
 
-use crate::request::{Body, Limits};
+use crate::request::{Body, Limits, is_of_token};
 use crate::status::Status;
 
 /// Room for everything in a chunked body that is not content: sizes and their line ends aside, extensions and trailers.
@@ -36,6 +37,7 @@ enum State {
     },
     Extension {
         size: u64,
+        at: Extension,
     },
     SizeEnd {
         size: u64,
@@ -53,6 +55,21 @@ enum State {
     TrailerEnd,
     LastLf,
     Done,
+}
+
+/// Where in an extension.
+#[derive(Clone, Copy)]
+enum Extension {
+    /// White space, before a semicolon.
+    Before,
+    NameStart,
+    Name,
+    AfterName,
+    ValueStart,
+    Token,
+    Quoted,
+    Escaped,
+    Closed,
 }
 
 impl BodyReader {
@@ -103,9 +120,8 @@ impl BodyReader {
                 State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
             (State::Size { size, digits: 1.. }, b'\r') => State::SizeEnd { size },
-            (State::Size { size, digits: 1.. }, b';') => State::Extension { size },
-            (State::Extension { size }, b'\r') => State::SizeEnd { size },
-            (State::Extension { size }, _) if is_text => self.extra(State::Extension { size })?,
+            (State::Size { size, digits: 1.. }, _) => self.extension(size, Extension::Closed, byte)?,
+            (State::Extension { size, at }, _) => self.extension(size, at, byte)?,
             (State::SizeEnd { size: 0 }, b'\n') => State::Line,
             (State::SizeEnd { size }, b'\n') => {
                 self.left = self.left.checked_sub(size).ok_or(Status::ContentTooLarge)?;
@@ -124,11 +140,34 @@ impl BodyReader {
         })
     }
 
+    /// A byte of an extension, or its end.
+    fn extension(&mut self, size: u64, at: Extension, byte: u8) -> Result<State, Status> {
+        use Extension::{AfterName, Before, Closed, Escaped, Name, NameStart, Quoted, Token, ValueStart};
+        let is_token = is_of_token(byte);
+        let is_text = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        let at = match (at, byte) {
+            (Name | Token | Closed, b'\r') => return Ok(State::SizeEnd { size }),
+            (Quoted, b'"') => Closed,
+            (Quoted, b'\\') => Escaped,
+            (Quoted | Escaped, _) if is_text => Quoted,
+            (Before | Closed | Token | Name | AfterName, b';') => NameStart,
+            (Before | Closed | Token, b' ' | b'\t') => Before,
+            (Name | AfterName, b' ' | b'\t') => AfterName,
+            (Name | AfterName, b'=') => ValueStart,
+            (NameStart | ValueStart, b' ' | b'\t') => at,
+            (NameStart | Name, _) if is_token => Name,
+            (ValueStart, b'"') => Quoted,
+            (ValueStart | Token, _) if is_token => Token,
+            _ => return Err(Status::BadRequest),
+        };
+        self.extra(State::Extension { size, at })
+    }
+
     /// A byte of a trailer field's name, or the colon after it.
     fn trailer(&mut self, byte: u8, named: bool) -> Result<State, Status> {
         match byte {
             b':' if named => self.extra(State::Trailer { named, colon: true }),
-            _ if crate::request::is_of_token(byte) => self.extra(State::Trailer { named: true, colon: false }),
+            _ if is_of_token(byte) => self.extra(State::Trailer { named: true, colon: false }),
             _ => Err(Status::BadRequest),
         }
     }
@@ -185,6 +224,15 @@ mod tests {
             (b"5\r\nhello\n\r0\r\n\r\n", "400"),
             (b" 5\r\n", "400"),
             (b"5 \r\n", "400"),
+            (b"1 ; a = b\t;c=\"\\\"\" ;d\r\nx\r\n0\r\n\r\n", "30 bytes"),
+            (b"5;\r\n", "400"),
+            (b"5;=b\r\n", "400"),
+            (b"5;a=\r\n", "400"),
+            (b"5;a b\r\n", "400"),
+            (b"5;a=b c\r\n", "400"),
+            (b"5;a=\"b\r\n", "400"),
+            (b"5;a=\"b\"c\r\n", "400"),
+            (b"5;a \r\n", "400"),
             (b"+5\r\n", "400"),
             (b"-5\r\n", "400"),
             (b"0x5\r\n", "400"),
@@ -210,8 +258,8 @@ mod tests {
 
     #[test]
     fn what_is_not_content_has_a_limit_too() {
-        let many = |extra: &str| outcome(format!("0{}\r\n", extra.repeat(EXTRAS_BYTES + 2)).as_bytes(), 1000);
-        assert_eq!(many(";"), "413");
+        let many = |extra: &str| outcome(format!("0{}\r\n", extra.repeat(EXTRAS_BYTES)).as_bytes(), 1000);
+        assert_eq!(many(";a"), "413");
         assert_eq!(many("\r\nA:"), "413");
         let chunks = "10000\r\n".to_owned() + &"x".repeat(0x10000) + "\r\n";
         assert_eq!(outcome((chunks.repeat(16) + "0\r\n\r\n").as_bytes(), 1000), format!("{} bytes", 16 * 65_545 + 5));

@@ -91,6 +91,12 @@ impl<'a> Conversation<'a> {
         (!input.is_empty()).then(|| std::mem::take(input))
     }
 
+    /// Takes what has come of the request that has begun.
+    pub fn head(&mut self) -> Vec<u8> {
+        let now = std::mem::take(self.on_its_way());
+        now.held.map_or(now.input, |(head, _)| head)
+    }
+
     /// Whether a request has begun, and not been understood yet.
     pub fn has_begun(&self) -> bool {
         self.now().is_some_and(|now| now.held.is_some() || has_begun(&now.input))

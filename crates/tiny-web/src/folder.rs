@@ -129,10 +129,14 @@ impl Folder {
             PathBuf::from(name)
         };
         let there = Coding::ALL.map(|coding| self.look(&beside(coding)).is_ok_and(|is_folder| !is_folder));
-        let coding = wanted.codings().find(|coding| there[*coding as usize]);
-        let (file, metadata) = match coding {
-            Some(coding) => self.open_file(&beside(coding))?,
-            None => self.open_file(below)?,
+        // One that can't be read is as good as missing.
+        let neighbour = wanted.codings().filter(|coding| there[*coding as usize]).find_map(|coding| {
+            let (file, metadata) = self.open_file(&beside(coding)).ok()?;
+            Some((Some(coding), file, metadata))
+        });
+        let (coding, file, metadata) = match neighbour {
+            Some(neighbour) => neighbour,
+            None => self.open_file(below).map(|(file, metadata)| (None, file, metadata))?,
         };
         let varies = there.contains(&true);
         if let Some(known) = known.filter(|known| known.is_of(&metadata) && known.varies() == varies) {

@@ -31,7 +31,9 @@ mod status;
 mod web;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Result;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
@@ -46,6 +48,7 @@ use options::Show;
 use peer::Places;
 use response::Constant;
 use sandbox::Needs;
+use serve::Bounds;
 use site::{Pages, Site};
 use web::Server;
 
@@ -57,15 +60,21 @@ const NAME: &str = "tiny-web";
 #[cfg(target_os = "linux")]
 const DEFER_ACCEPT_SECONDS: i32 = 1;
 
-/// What an address may have of the connections, and however few there are: a browser opens six.
-const SHARE: usize = 4;
-const SHARE_AT_LEAST: usize = 16;
-
-/// A file that is sent has a descriptor too.
-const DESCRIPTORS_EACH: usize = 2;
-/// Large files that a loop keeps open, where there are descriptors in plenty.
+/// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, and the signals' pipe (3); for a
+/// log, and opening it anew (3); for a trace file; and two for each loop.
+const OTHER_DESCRIPTORS: usize = 8;
+const DESCRIPTORS_OF_A_LOG: usize = 3;
+const DESCRIPTORS_A_LOOP: usize = 2;
+/// Of the others, one in eight is for a file that is sent; two at least. Should all of these be open, the answer is 503.
+const FILES_SHARE: usize = 8;
+const FILES_AT_LEAST: usize = 2;
+/// Large files that a loop keeps open, where there are descriptors in plenty; where there aren't, one loop has to do.
 const FILES_KEPT_OPEN: usize = 16;
-const PLENTY: usize = 1000;
+const PLENTY: u64 = 1000;
+
+/// What an address may have of the connections, but 8, as a browser opens six. Of very few, it may have half.
+const SHARE: usize = 4;
+const SHARE_AT_LEAST: usize = 8;
 
 /// Serves until asked to stop.
 ///
@@ -77,8 +86,7 @@ pub fn run(options: Options) -> Result<()> {
     let socket_file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
     let listener = open(&options)?;
     let stop = Stop::on_signals()?;
-    let loops = serve::loops(options.workers);
-    let most = most_connections(&options, &pages, loops);
+    let bounds = bounds(&options);
     let local = listener::announce(NAME, &listener)?;
     if let Some(local) = local.internet() {
         listener::say(&format!("{NAME}: open {}\n", url(&local)));
@@ -90,7 +98,6 @@ pub fn run(options: Options) -> Result<()> {
         log.reopen_on_request()?;
     }
     let limits = &options.limits;
-    let per_address = limits.max_per_address.map_or((most / SHARE).max(SHARE_AT_LEAST), |most| most as usize);
     let server = Server {
         site: site(pages, &options.show),
         constant: constant(&options.show),
@@ -108,11 +115,10 @@ pub fn run(options: Options) -> Result<()> {
             fields: limits.max_fields as usize,
             body: limits.max_body as u64,
         },
-        places: Places::new(per_address),
+        places: Places::new(bounds.per_address),
         log,
     };
-    let most_open = if most >= PLENTY { FILES_KEPT_OPEN } else { 0 };
-    let served = serve::serve(listener, &server, most, loops, most_open);
+    let served = serve::serve(listener, &server, &bounds);
     drop(socket_file);
     served
 }
@@ -206,16 +212,21 @@ fn constant(show: &Show) -> Constant {
     Constant { fields: fields.into_bytes(), cache_control: cache_control.as_bytes().to_vec() }
 }
 
-/// The bound on connections.
-fn most_connections(options: &Options, pages: &Pages, loops: usize) -> usize {
-    let each = if matches!(pages, Pages::Folder(_)) { DESCRIPTORS_EACH } else { 1 };
-    let others = serve::OTHER_DESCRIPTORS + loops * serve::DESCRIPTORS_A_LOOP;
-    let others = if listener::raise_descriptor_limit().is_none_or(|limit| limit as usize / each > PLENTY + others) {
-        others + loops * FILES_KEPT_OPEN
-    } else {
-        others
-    };
-    listener::most_connections(NAME, options.limits.max_connections.map(|most| most as usize), each, others)
+/// How much there may be of everything, as far as there are descriptors for it.
+fn bounds(options: &Options) -> Bounds {
+    let limit = listener::raise_descriptor_limit();
+    let has_plenty = limit.is_none_or(|limit| limit >= PLENTY);
+    let processors = || if has_plenty { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 };
+    let loops = options.workers.map_or_else(processors, usize::from);
+    let log = if options.log.is_some() { DESCRIPTORS_OF_A_LOG } else { 0 };
+    let trace = usize::from(options.trace.trace_file.is_some());
+    let files = limit.map_or(0, |limit| (limit as usize / FILES_SHARE).max(FILES_AT_LEAST));
+    let others = OTHER_DESCRIPTORS + log + trace + loops * DESCRIPTORS_A_LOOP + files;
+    let wanted = options.limits.max_connections.map(|most| most as usize);
+    let most = listener::most_connections(NAME, wanted, 1, others);
+    let share = (most / SHARE).max(SHARE_AT_LEAST.min(most / 2)).max(2);
+    let per_address = options.limits.max_per_address.map_or(share, |most| most as usize);
+    Bounds { most, per_address, loops, open_files: if has_plenty { FILES_KEPT_OPEN } else { 0 } }
 }
 
 /// Gives up the right to all other files, and says so.

@@ -105,7 +105,7 @@ pub struct Limits {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
 
-    /// Most connections of one address, or of 64 bits of IPv6; more are closed [default: a quarter of all, but 16]
+    /// Most connections of one address, or of 64 bits of IPv6; more are closed [default: a quarter of all; of few, 8 or half]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_per_address: Option<u32>,
 

@@ -1,6 +1,5 @@
 //! The event loops, a thread for each: they accept and wait, and `web.rs` does what there is to do.
 
-use std::num::NonZero;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -15,25 +14,26 @@ use crate::web::{Server, Web};
 /// that is never touched.
 pub const STACK_BYTES: usize = 256 * 1024;
 
-/// Descriptors that are not for connections: stdin, stdout, stderr, the listener, the signals' pipes (5), the folder, the
-/// logs, and one or two to spare; and two for each loop.
-pub const OTHER_DESCRIPTORS: usize = 14;
-pub const DESCRIPTORS_A_LOOP: usize = 2;
-
-/// How many loops there are.
-pub fn loops(wanted: Option<u16>) -> usize {
-    wanted.map_or_else(|| thread::available_parallelism().map_or(1, NonZero::get), usize::from)
+/// How much there may be of everything.
+pub struct Bounds {
+    /// Connections,
+    pub most: usize,
+    /// and of those, an address's.
+    pub per_address: usize,
+    /// Event loops.
+    pub loops: usize,
+    /// Large files that a loop keeps open.
+    pub open_files: usize,
 }
 
-/// Serves up to `most` clients at once with so many loops, until the server is asked to stop; then returns when the last has
-/// gone. Each loop keeps up to `most_open` large files open.
+/// Serves clients until the server is asked to stop; then returns when the last has gone.
 ///
 /// Errors: the listening socket or an event queue is broken.
-pub fn serve(listener: OwnedFd, server: &Server, most: usize, loops: usize, most_open: usize) -> Result<()> {
-    let (crew, polls) = Crew::new(loops, most)?;
+pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds) -> Result<()> {
+    let (crew, polls) = Crew::new(bounds.loops, bounds.most)?;
     let mut loops = Vec::new();
     for (own, poll) in polls.into_iter().enumerate() {
-        let answers = Answers { site: &server.site, cache: Cache::new(most_open), now: std::time::UNIX_EPOCH };
+        let answers = Answers { site: &server.site, cache: Cache::new(bounds.open_files), now: std::time::UNIX_EPOCH };
         loops.push(EventLoop::new(Web::new(server, answers), &server.patience, &crew, own, poll)?);
     }
     loops[0].accept_from(listener, crate::NAME, false)?;

@@ -27,6 +27,7 @@ use crate::request::{self, Body, Limits, Method, NO_FIELDS, Persistence, Request
 use crate::response::Constant;
 use crate::site::{Answers, Site};
 use crate::status::Status;
+use reply::Then;
 
 /// How much is received at once. More costs twice the processor time on loopback, where it no longer fits the caches; the
 /// lecture has 1024.
@@ -125,7 +126,8 @@ impl<'a> Service for Web<'a> {
             return Next::Close;
         }
         if has_begun && matches!(why, GaveUp::Idle(_)) {
-            let refused = self.refuse(conversation, connection, Status::RequestTimeout, b"");
+            let head = conversation.head();
+            let refused = self.refuse(conversation, connection, Status::RequestTimeout, &head);
             return refused.map_or(Next::Close, |next| if next == Next::Close { next } else { Next::Turn });
         }
         if has_begun {
@@ -166,7 +168,8 @@ impl Web<'_> {
         for _ in 0..PIECES_A_TURN {
             let length = match recv(connection, buffer) {
                 Ok(0) if conversation.has_begun() => {
-                    return self.refuse(conversation, connection, Status::BadRequest, b"");
+                    let head = conversation.head();
+                    return self.refuse(conversation, connection, Status::BadRequest, &head);
                 }
                 Ok(0) => return Ok(Next::Close),
                 Ok(length) => length,
@@ -275,7 +278,7 @@ impl Web<'_> {
             }
             self.out.clear();
             self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            next = self.send(conversation, connection, None, false, None)?;
+            next = self.send(conversation, connection, None, Then::GoOn, None)?;
         }
         conversation.on_its_way().held = Some((head.to_vec(), BodyReader::new(request.body, limits)));
         Ok(Some((length, next)))

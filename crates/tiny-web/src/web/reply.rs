@@ -7,9 +7,19 @@ use common::events::Next;
 use super::Web;
 use crate::access_log::Entry;
 use crate::connection::{Conversation, Reply, Rest, Sent, send_some};
-use crate::request::{Method, Persistence, Request};
+use crate::request::{Method, Persistence, Request, first_line};
 use crate::response::Response;
 use crate::status::Status;
+
+/// What becomes of the connection after a reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    GoOn,
+    /// It is closed. All input has been read, and a small reply is on its way before that: nothing is lost.
+    Close,
+    /// It is closed in a while: see [`Web::leave`].
+    Leave,
+}
 
 impl Web<'_> {
     /// Answers a request. None: and is ready for the next. `is_all`: no more input has come.
@@ -33,14 +43,12 @@ impl Web<'_> {
             Method::Head => (None, 0),
             _ => (response.write_body(&mut self.out), length),
         };
-        let is_last = persistence == Persistence::Closed;
-        let next = self.send(conversation, connection, file, is_last, entry.map(|entry| (entry, length)))?;
-        match next {
-            // A small reply to a client that has said no more: nothing is lost by closing at once.
-            Some(Next::End) if is_all => Ok(Some(Next::Close)),
-            Some(Next::End) => self.leave(conversation, connection).map(Some),
-            next => Ok(next),
-        }
+        let then = match persistence {
+            Persistence::Closed if is_all => Then::Close,
+            Persistence::Closed => Then::Leave,
+            Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
+        };
+        self.send(conversation, connection, file, then, entry.map(|entry| (entry, length)))
     }
 
     /// Refuses a request. Where the next one would begin is anybody's guess: this reply is the last.
@@ -53,36 +61,44 @@ impl Web<'_> {
     ) -> Result<Next> {
         self.look_at_the_clock();
         let response = Response::of_status(refusal);
-        let entry =
-            self.server.log.as_ref().map(|_| {
-                (Entry::new(&conversation.peer, self.date.as_bytes(), head, None, refusal), response.length())
-            });
+        let is_head = first_line(head).starts_with(b"HEAD ");
+        let length = if is_head { 0 } else { response.length() };
+        let entry = self
+            .server
+            .log
+            .as_ref()
+            .map(|_| (Entry::new(&conversation.peer, self.date.as_bytes(), head, None, refusal), length));
         self.out.clear();
         response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, Persistence::Closed);
-        response.write_body(&mut self.out);
-        match self.send(conversation, connection, None, true, entry)? {
-            Some(Next::End) | None => self.leave(conversation, connection),
-            Some(next) => Ok(next),
+        if !is_head {
+            response.write_body(&mut self.out);
         }
+        let next = self.send(conversation, connection, None, Then::Leave, entry)?;
+        Ok(next.unwrap_or(Next::Close))
     }
 
-    /// Sends what is in `out`, and the file after it. None: all of it, and the connection goes on; `End`: all, and it was the
-    /// last. What there is no room for is kept.
+    /// Sends what is in `out`, and the file after it. None: that's it, and the connection goes on. What there is no room for is
+    /// kept.
     pub(super) fn send(
         &mut self,
         conversation: &mut Conversation,
         connection: &OwnedFd,
         file: Option<Rest>,
-        is_last: bool,
+        then: Then,
         entry: Option<(Entry, u64)>,
     ) -> Result<Option<Next>> {
         let sent = send_some(connection, &self.out);
         let sent = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))?;
         if sent == self.out.len() && file.is_none() {
             self.write_log(entry);
-            return Ok(is_last.then_some(Next::End));
+            return match then {
+                Then::GoOn => Ok(None),
+                Then::Close => Ok(Some(Next::Close)),
+                Then::Leave => self.leave(conversation, connection).map(Some),
+            };
         }
         let data = self.out[sent..].to_vec();
+        let is_last = then != Then::GoOn;
         conversation.renewed = true;
         conversation.on_its_way().reply = Some(Reply { data, sent: 0, file, is_last, entry, taken: 0 });
         self.go_on_sending(conversation, connection)
