@@ -107,7 +107,7 @@ pub fn run(options: Options) -> Result<()> {
             drain: options.drain,
         },
         head_timeout: limits.head_timeout,
-        min_rate: limits.min_rate,
+        min_rate: limits.min_rate as u64,
         slow_timeout: limits.slow_timeout,
         limits: request::Limits {
             request_line: limits.max_request_line,

@@ -30,12 +30,6 @@ pub struct Options {
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
     pub unix_mode: u32,
 
-    #[command(flatten)]
-    pub(crate) show: Show,
-
-    #[command(flatten)]
-    pub(crate) limits: Limits,
-
     /// Write a line for each request to FILE, in the Combined format; - for stdout. SIGHUP opens FILE anew
     #[arg(long, value_name = "FILE|-")]
     pub log: Option<PathBuf>,
@@ -54,6 +48,12 @@ pub struct Options {
 
     #[command(flatten)]
     pub(crate) trace: cli::Trace,
+
+    #[command(flatten)]
+    pub(crate) show: Show,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 /// How the folder is shown.
@@ -134,12 +134,16 @@ pub struct Limits {
     pub idle_timeout: Duration,
 
     /// How many bytes a second a client has to read of its reply; 0: it may stand still
-    #[arg(long, value_name = "BYTES", default_value_t = 1024)]
-    pub min_rate: u64,
+    #[arg(long, value_name = "BYTES", default_value = "1KiB", value_parser = rate)]
+    pub min_rate: usize,
 
     /// How long it may read more slowly than that
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::some_duration)]
     pub slow_timeout: Duration,
+}
+
+fn rate(text: &str) -> Result<usize, String> {
+    if text == "0" { Ok(0) } else { cli::buffer_size(text) }
 }
 
 fn mode(text: &str) -> Result<u32, String> {

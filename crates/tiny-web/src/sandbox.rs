@@ -35,7 +35,7 @@ pub fn confine(needs: &Needs) -> Result<&'static str, String> {
         }
         let beneath = [
             (needs.log, AccessFs::WriteFile | AccessFs::MakeReg),
-            // SAFETY-relevant only to files beside it: removing is all that is kept.
+            // Of the files beside it, too: Landlock knows folders, not names.
             (needs.socket, AccessFs::RemoveFile.into()),
         ];
         for (path, rights) in beneath {

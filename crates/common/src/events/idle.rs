@@ -152,3 +152,81 @@ impl IdleList {
 fn millis(duration: Duration) -> u64 {
     duration.as_secs() * 1000 + u64::from(duration.subsec_millis())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: u8 = 0;
+    const HEAD: u8 = 1;
+    const FOR_EVER: u8 = 2;
+
+    /// Three connections, and lists for 64 and 6.4 seconds and for ever.
+    fn three() -> (IdleLists, Slab<Entry<()>>) {
+        let allowances = [Some(Duration::from_secs(64)), Some(Duration::from_millis(6400)), None];
+        let (mut lists, mut entries) = (IdleLists::new(&allowances), Slab::new());
+        for _ in 0..3 {
+            let connection = std::fs::File::open("/dev/null").unwrap().into();
+            let link = Link::default();
+            let key = entries.insert(Entry { connection, link, sends: false, given_up: false, conversation: () });
+            lists.push(key, IDLE, &mut entries);
+        }
+        (lists, entries)
+    }
+
+    fn at(lists: &mut IdleLists, seconds: u64) {
+        let began = lists.0[0].began;
+        lists.tick(began + Duration::from_secs(seconds));
+    }
+
+    fn clock(allowance: u8, renewed: bool) -> Clock {
+        Clock { allowance, renewed }
+    }
+
+    #[test]
+    fn a_sign_of_life_moves_to_the_back() {
+        let (mut lists, mut entries) = three();
+        at(&mut lists, 10);
+        lists.touch(0, clock(IDLE, true), &mut entries);
+        at(&mut lists, 66);
+        for expected in [1, 2] {
+            assert_eq!(lists.expired(), Some((expected, Duration::from_secs(64))));
+            lists.remove(expected, &mut entries);
+        }
+        assert_eq!(lists.expired(), None);
+        at(&mut lists, 76);
+        assert_eq!(lists.expired().map(|(key, _)| key), Some(0));
+    }
+
+    #[test]
+    fn what_is_no_sign_of_life_gains_no_time() {
+        let (mut lists, mut entries) = three();
+        lists.touch(1, clock(HEAD, false), &mut entries);
+        for second in 1..=6 {
+            at(&mut lists, second);
+            lists.touch(1, clock(HEAD, false), &mut entries);
+            assert_eq!(lists.expired(), None);
+        }
+        at(&mut lists, 7);
+        assert_eq!(lists.expired(), Some((1, Duration::from_millis(6400))));
+        lists.touch(1, clock(HEAD, true), &mut entries);
+        assert_eq!(lists.expired(), None);
+    }
+
+    #[test]
+    fn something_else_to_wait_for_begins_anew_and_may_take_for_ever() {
+        let (mut lists, mut entries) = three();
+        at(&mut lists, 63);
+        lists.touch(0, clock(FOR_EVER, false), &mut entries);
+        lists.touch(2, clock(HEAD, false), &mut entries);
+        at(&mut lists, 66);
+        assert_eq!(lists.expired().map(|(key, _)| key), Some(1));
+        lists.remove(1, &mut entries);
+        lists.remove(1, &mut entries);
+        assert_eq!(lists.expired(), None);
+        at(&mut lists, 71);
+        assert_eq!(lists.expired().map(|(key, _)| key), Some(2));
+        lists.remove(2, &mut entries);
+        assert_eq!((lists.expired(), lists.next_deadline()), (None, None));
+    }
+}

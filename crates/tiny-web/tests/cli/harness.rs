@@ -24,8 +24,19 @@ pub struct Server {
 impl Server {
     /// Starts a server with these arguments, and waits until it's ready.
     pub fn start(arguments: &[&str]) -> Server {
+        let mut server = Server::start_as_is(&[&["--host", "127.0.0.1", "--port", "0"], arguments].concat());
+        for _ in 0..3 {
+            let line = server.line();
+            server.ready_lines.push(line);
+        }
+        server.port = server.ready_lines[0].rsplit(':').next().unwrap().parse().unwrap();
+        server
+    }
+
+    /// Starts a server with these arguments and no others.
+    pub fn start_as_is(arguments: &[&str]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tiny-web"));
-        command.args(["--host", "127.0.0.1", "--port", "0"]).args(arguments);
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = reading(BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok));
         let mut stderr = child.stderr.take().unwrap();
@@ -34,13 +45,7 @@ impl Server {
             stderr.read_to_string(&mut text).unwrap();
             text
         }));
-        let mut server = Server { child, port: 0, ready_lines: Vec::new(), stderr, lines };
-        for _ in 0..3 {
-            let line = server.line();
-            server.ready_lines.push(line);
-        }
-        server.port = server.ready_lines[0].rsplit(':').next().unwrap().parse().unwrap();
-        server
+        Server { child, port: 0, ready_lines: Vec::new(), stderr, lines }
     }
 
     /// The next line on stdout.

@@ -6,6 +6,7 @@
 mod folder;
 mod harness;
 mod http;
+mod limits;
 mod log;
 mod sandbox;
 mod shown;
