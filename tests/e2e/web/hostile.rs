@@ -195,6 +195,42 @@ fn who_does_not_read_is_cut_off() {
 }
 
 #[test]
+fn who_reads_a_byte_now_and_then_is_cut_off_too() {
+    let site = Site::start(&["--slow-timeout", "500ms"]);
+    site.write("large", &vec![b'x'; 64 << 20]);
+    let mut stream = from([127, 0, 0, 1], site.server.address);
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let said = || site.server.process.stderr();
+    eventually("the end of the server's patience", || {
+        let _ = stream.read(&mut [0]);
+        said().contains("lost 127.0.0.1")
+    });
+    assert!(said().contains("1024 bytes a second"), "{}", said());
+}
+
+#[test]
+fn slow_clients_do_not_keep_a_server_from_stopping() {
+    let site = Site::start(&["--drain", "300ms"]);
+    site.write("large", &vec![b'x'; 64 << 20]);
+    let mut slow = Vec::new();
+    for request in [
+        "GET / HT",
+        "GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+        "",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        for _ in 0..50 {
+            let mut stream = from([127, 0, 0, 1], site.server.address);
+            stream.write_all(request.as_bytes()).unwrap();
+            slow.push(stream);
+        }
+    }
+    is_served(&site.server, [127, 0, 0, 2]);
+    let (status, ..) = site.server.stop();
+    assert!(status.success());
+}
+
+#[test]
 fn who_resets_the_connection_is_no_trouble() {
     let site = Site::start(&[]);
     site.write("large", &vec![b'x'; 8 << 20]);

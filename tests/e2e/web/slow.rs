@@ -44,7 +44,7 @@ fn what_a_client_says_during_its_last_reply_does_not_destroy_it() {
 
 #[test]
 fn a_client_that_reads_slowly_gets_everything() {
-    let (server, _folder, content) = server_of_a_file(7 << 20, &["--idle-timeout", "800ms"]);
+    let (server, _folder, content) = server_of_a_file(7 << 20, &["--idle-timeout", "800ms", "--slow-timeout", "800ms"]);
     let mut client = server.connect();
     rustix::net::sockopt::set_socket_recv_buffer_size(&client, 65_536).unwrap();
     ask(&mut client);
