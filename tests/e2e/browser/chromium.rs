@@ -97,7 +97,7 @@ fn a_person_clicks_through_folders_to_a_picture_and_back() {
     browser.shows("location.pathname == '/holiday/beach/'");
     browser.click("sea.gif");
     browser.shows("document.images.length == 1 && document.images[0].naturalWidth == 1");
-    browser.value("history.back()");
+    browser.go_back();
     browser.shows("location.pathname == '/holiday/beach/'");
     browser.click("../");
     browser.shows("location.pathname == '/holiday/' && document.readyState == 'complete'");
@@ -105,7 +105,7 @@ fn a_person_clicks_through_folders_to_a_picture_and_back() {
     assert_eq!(browser.value("document.querySelectorAll('b').length"), 0);
     browser.click(&odd);
     browser.shows("document.body != null && document.body.textContent == 'the odd one\\n'");
-    browser.value("history.back()");
+    browser.go_back();
     browser.click("\u{e9}t\u{e9}/");
     browser.shows("decodeURI(location.pathname) == '/holiday/\u{e9}t\u{e9}/'");
     // It reads well aloud: a title, a heading, a table with headings, a language.

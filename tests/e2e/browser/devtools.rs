@@ -74,6 +74,13 @@ impl Browser {
     /// Has the browser do something, and returns what it says to it.
     #[track_caller]
     pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.try_to(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// As [`Browser::call`].
+    ///
+    /// Errors: it can't, say because the page has just given way to another.
+    fn try_to(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last_id += 1;
         let mut message = json!({ "id": self.last_id, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -83,8 +90,11 @@ impl Browser {
         loop {
             let answer = self.messages.recv_timeout(SOON).unwrap_or_else(|_| panic!("no answer to {message}"));
             if answer["id"] == self.last_id {
-                assert!(answer["error"].is_null(), "{message}: {answer}");
-                return answer["result"].clone();
+                return if answer["error"].is_null() {
+                    Ok(answer["result"].clone())
+                } else {
+                    Err(answer["error"].clone())
+                };
             }
             self.events.push(answer);
         }
@@ -113,7 +123,7 @@ impl Browser {
         let deadline = Instant::now() + SOON;
         loop {
             let params = json!({ "expression": expression, "returnByValue": true });
-            if self.call("Runtime.evaluate", params)["result"]["value"] == true {
+            if self.try_to("Runtime.evaluate", params).is_ok_and(|outcome| outcome["result"]["value"] == true) {
                 return;
             }
             if Instant::now() > deadline {
@@ -122,6 +132,12 @@ impl Browser {
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Goes back to the page before.
+    pub fn go_back(&mut self) {
+        // The page that is told so may be gone before it can say that it has understood.
+        let _ = self.try_to("Runtime.evaluate", json!({ "expression": "history.back()" }));
     }
 
     /// Clicks, with the mouse, on the first link with this text.

@@ -36,6 +36,8 @@ const FORMS: Targets = &[
     ("9112 3.2", "%2ften.txt", "400; kept / 400; end"),
     ("9110 4.2.5", "/ten.txt#a", "400; kept / 400; end"),
     ("9110 4.2.5", "/#/ten.txt", "400; kept / 400; end"),
+    ("9110 4.2.5", "/ten.txt?a#b", "400; kept / 400; end"),
+    ("9110 4.2.5", "http://a?a#b", "400; kept / 400; end"),
 ];
 
 const PATHS: Targets = &[
