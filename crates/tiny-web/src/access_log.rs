@@ -140,7 +140,7 @@ mod tests {
         let peer = Peer::from(&common::address::Address::Internet("[::ffff:192.0.2.7]:1".parse().unwrap()));
         let head = b"\r\nGET /\" HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
         let mut room = NO_FIELDS;
-        let request = request::read(head, &mut room, &Limits::USUAL).ok().unwrap();
+        let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
         let entry = Entry::new(&peer, b"Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::Ok);
         let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\" HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
         assert_eq!(String::from_utf8(entry.line(5)).unwrap(), expected);

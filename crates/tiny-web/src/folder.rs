@@ -19,7 +19,7 @@ use rustix::fd::BorrowedFd;
 
 use crate::coding::{Coding, Wanted};
 use crate::listing::Line;
-use crate::path::{LocalPath, is_shown};
+use crate::path::{LocalPath, WELL_KNOWN, is_shown};
 use crate::representation::{Content, Manner, Representation, content_type};
 use crate::status::Status;
 
@@ -176,7 +176,7 @@ impl Folder {
         for entry in folder.entries()? {
             let name = entry?.file_name();
             let bytes = name.as_encoded_bytes();
-            if !is_shown(bytes, self.dotfiles) && !(is_top && bytes == b".well-known") {
+            if !(is_shown(bytes, self.dotfiles) || is_top && bytes == WELL_KNOWN) {
                 continue;
             }
             if lines.len() == MOST_LINES {

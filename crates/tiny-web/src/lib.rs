@@ -9,6 +9,7 @@
 #![cfg(unix)]
 
 mod access_log;
+mod authority;
 mod body;
 mod cache;
 mod coding;

@@ -44,9 +44,9 @@ pub fn page(folder: &[u8], mut lines: Vec<Line>, is_all: bool) -> String {
         let (slash, size) = if line.is_folder { ("/", String::new()) } else { ("", size(line.length)) };
         let (link, name) = (encode(&line.name).collect::<String>(), escape(&line.name));
         // Writing to memory can't fail.
-        let _ = write!(
+        let _ = writeln!(
             page,
-            "<tr><td><a href=\"{link}{slash}\">{name}{slash}</a></td><td>{size}</td><td>{}</td></tr>\n",
+            "<tr><td><a href=\"{link}{slash}\">{name}{slash}</a></td><td>{size}</td><td>{}</td></tr>",
             time(line.modified)
         );
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use crate::request::is_authority;
+use crate::authority::is_authority;
 use crate::status::Status;
 
 /// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters.
@@ -90,9 +90,11 @@ pub fn is_shown(name: &[u8], dotfiles: bool) -> bool {
     !name.starts_with(b".") || (dotfiles && name != b"." && name != b"..")
 }
 
-/// `/.well-known/` is there for everybody: RFC 8615.
+/// What is there for everybody: RFC 8615.
+pub const WELL_KNOWN: &[u8] = b".well-known";
+
 fn is_shown_at_the_top(name: &[u8], dotfiles: bool) -> bool {
-    name == b".well-known" || is_shown(name, dotfiles)
+    name == WELL_KNOWN || is_shown(name, dotfiles)
 }
 
 /// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is.

@@ -17,8 +17,10 @@ pub const OURS: &str = "ours";
 pub const BARE: &str = "bare epoll";
 pub const GO: &str = "Go";
 pub const GO_LOOP: &str = "Go, own loop";
-pub const ASYNCIO: &str = "asyncio";
-pub const UVLOOP: &str = "uvloop";
+pub const ASYNCIO: &str = "asyncio streams";
+pub const ASYNCIO_PROTOCOL: &str = "asyncio protocol";
+pub const UVLOOP: &str = "uvloop streams";
+pub const UVLOOP_PROTOCOL: &str = "uvloop protocol";
 pub const SOCAT: &str = "socat PIPE";
 pub const XINETD: &str = "xinetd";
 pub const NCAT: &str = "ncat";
@@ -158,6 +160,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         // Once it has ended and was waited for, its id may be another's.
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            // Stopped first: what it forked after a look at its children would stay behind.
+            signal("-STOP", &[self.id()]);
             let children = &measure::family(self.id())[1..];
             let _ = self.child.kill();
             if !children.is_empty() {
@@ -216,9 +220,12 @@ pub fn others(executables: &Executables, workshop: &Workshop) -> Result<(Vec<Sub
     add(is_built, go(GO_LOOP, "loop"), "apt install golang-go");
 
     let script = workshop.write("echo.py", include_str!("peers/echo.py"))?;
-    let python = |name, kind| Subject::new(name, &["python3", &script, kind, PORT], workshop);
-    add(works("python3", &["-c", "import asyncio"]), python(ASYNCIO, "asyncio"), "apt install python3");
-    add(works("python3", &["-c", "import uvloop"]), python(UVLOOP, "uvloop"), "pip install uvloop");
+    let python = |name, kind, layer| Subject::new(name, &["python3", &script, kind, layer, PORT], workshop);
+    let (asyncio, uvloop) = (works("python3", &["-c", "import asyncio"]), works("python3", &["-c", "import uvloop"]));
+    add(asyncio, python(ASYNCIO, "asyncio", "streams"), "apt install python3");
+    add(asyncio, python(ASYNCIO_PROTOCOL, "asyncio", "protocol"), "apt install python3");
+    add(uvloop, python(UVLOOP, "uvloop", "streams"), "pip install uvloop");
+    add(uvloop, python(UVLOOP_PROTOCOL, "uvloop", "protocol"), "pip install uvloop");
 
     let listen = format!("TCP-LISTEN:{PORT},bind=127.0.0.1,reuseaddr,fork,backlog=1024");
     let socat = Subject { forks: true, ..Subject::new(SOCAT, &["socat", &listen, "PIPE"], workshop) };

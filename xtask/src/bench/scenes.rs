@@ -6,12 +6,14 @@ use anyhow::{Result, ensure};
 
 use super::load::{self, Clients};
 use super::measure;
-use super::peers::{self, ASYNCIO, BARE, GO, GO_LOOP, NCAT, SOCAT, Subject, UVLOOP, XINETD};
+use super::peers::{
+    self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOCAT, Subject, UVLOOP, UVLOOP_PROTOCOL, XINETD,
+};
 use super::table::Table;
 use super::{Bench, Case, Ratio, Sample, Scene, callgrind, make_room};
 
 /// The peers in the order of the tables, behind ours.
-const PEERS: [&str; 8] = [BARE, GO, GO_LOOP, ASYNCIO, UVLOOP, XINETD, SOCAT, NCAT];
+const PEERS: [&str; 10] = [BARE, GO, GO_LOOP, ASYNCIO, ASYNCIO_PROTOCOL, UVLOOP, UVLOOP_PROTOCOL, XINETD, SOCAT, NCAT];
 const MIB: u64 = 1024 * 1024;
 /// A server with a process for each connection is not asked for more idle ones than this.
 const MOST_PROCESSES: usize = 200;
@@ -89,6 +91,8 @@ pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: us
 
 fn echo(bench: &Bench, subjects: &[Subject], connections: usize, bytes: usize) -> Result<Option<Table>> {
     make_room(connections as u64)?;
+    // Python's echo is what the documentation of asyncio shows, with streams; how much of it is the streams', the lines of
+    // the protocol below them tell.
     let bars = [(BARE, 1.05), (GO, 0.60), (ASYNCIO, 0.55), (UVLOOP, 0.75), (XINETD, 0.45), (SOCAT, 0.20)];
     let peers = PEERS.map(|peer| (peer, bars.iter().find(|(name, _)| *name == peer).map(|(_, bar)| *bar)));
     let cases = cases(subjects, &peers, move |subject| echo_cost(bench, subject, connections, bytes, 0));
@@ -155,8 +159,16 @@ fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
 
 fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let mebibytes = if bench.quick { 64 } else { 512 };
-    // Not the bare loop, which has no way to keep what a client can't take at the moment.
-    let peers = [(GO, Some(0.55)), (GO_LOOP, None), (ASYNCIO, None), (UVLOOP, None)];
+    // "copy" copies nothing: Go's io.Copy lets the kernel move the pages with splice(2). Its own loop reads and writes.
+    let peers = [
+        (BARE, None),
+        (GO, Some(0.55)),
+        (GO_LOOP, Some(0.55)),
+        (ASYNCIO, None),
+        (ASYNCIO_PROTOCOL, None),
+        (UVLOOP, None),
+        (UVLOOP_PROTOCOL, None),
+    ];
     let cases = cases(subjects, &peers, move |subject| {
         let server = subject.start(bench.cores[0])?;
         load::bulk(server.port, MIB)?;

@@ -87,6 +87,7 @@ struct IdleList {
     tick_ms: u64,
     began: Instant,
     now: u32,
+    next_tick: Instant,
     front: u32,
     back: u32,
     /// When the one at the front was last alive.
@@ -97,12 +98,16 @@ impl IdleList {
     fn new(number: u8, allowance: Option<Duration>) -> IdleList {
         let tick_ms = millis(allowance.unwrap_or_default() / TICKS).max(1);
         let began = Instant::now();
-        IdleList { number, allowance, tick_ms, began, now: 0, front: NOBODY, back: NOBODY, front_alive: 0 }
+        let (next_tick, front, back) = (began, NOBODY, NOBODY);
+        IdleList { number, allowance, tick_ms, began, now: 0, next_tick, front, back, front_alive: 0 }
     }
 
     fn tick(&mut self, now: Instant) {
-        // 2^32 ticks of a 64th of 5 minutes are 600 years; of a millisecond, 50 days, after which somebody is cut early.
-        self.now = (millis(now.duration_since(self.began)) / self.tick_ms) as u32;
+        if now >= self.next_tick {
+            // 2^32 ticks of a 64th of 5 minutes are 600 years; of a millisecond, 50 days, after which somebody is cut early.
+            self.now = (millis(now.duration_since(self.began)) / self.tick_ms) as u32;
+            self.next_tick = self.began + Duration::from_millis(self.tick_ms * (u64::from(self.now) + 1));
+        }
     }
 
     /// When the one at the front will have been silent for too long.

@@ -3,6 +3,8 @@
 #![no_main]
 #![allow(dead_code)]
 
+#[path = "../../src/authority.rs"]
+mod authority;
 #[path = "../../src/body.rs"]
 mod body;
 #[path = "../../src/request.rs"]

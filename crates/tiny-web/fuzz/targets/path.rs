@@ -3,10 +3,10 @@
 #![no_main]
 #![allow(dead_code)]
 
+#[path = "../../src/authority.rs"]
+mod authority;
 #[path = "../../src/path.rs"]
 mod path;
-#[path = "../../src/request.rs"]
-mod request;
 #[path = "../../src/status.rs"]
 mod status;
 
