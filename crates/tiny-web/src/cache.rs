@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::coding::Wanted;
-use crate::representation::{Content, Representation};
+use crate::folder::SMALL_BYTES;
+use crate::representation::Representation;
 
 /// When there are more, it begins anew: whoever asks for so many different files gains nothing from it anyway. With the
 /// largest that are kept, this is 32 MiB for each loop.
@@ -16,7 +17,7 @@ pub struct Cache {
     files: HashMap<Vec<u8>, Kept>,
     /// Room to build a key in.
     key: Vec<u8>,
-    /// Large files that may be kept open.
+    /// Large files and lists that may be kept, for the second.
     most_open: usize,
     open: usize,
     /// The second that it is.
@@ -38,17 +39,17 @@ pub enum Known {
 }
 
 impl Cache {
-    /// An empty cache, which keeps so many large files open.
+    /// An empty cache, which keeps so many large files open, or lists.
     pub fn new(most_open: usize) -> Cache {
         Cache { files: HashMap::new(), key: Vec::new(), most_open, open: 0, second: 0 }
     }
 
-    /// Time goes by. Files aren't kept open for nobody.
+    /// Time goes by. Nothing large is kept for nobody.
     pub fn tick(&mut self, second: u64) {
         if self.second != second {
             self.second = second;
             if self.open > 0 {
-                self.files.retain(|_, kept| matches!(kept.file.content, Content::Bytes(_)));
+                self.files.retain(|_, kept| kept.file.length <= SMALL_BYTES);
                 self.open = 0;
             }
         }
@@ -66,7 +67,7 @@ impl Cache {
 
     /// It is this one.
     pub fn put(&mut self, path: &str, wanted: Wanted, file: &Arc<Representation>) {
-        if matches!(file.content, Content::File(_)) {
+        if file.length > SMALL_BYTES {
             if self.open == self.most_open {
                 return;
             }

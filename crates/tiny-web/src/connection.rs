@@ -1,5 +1,6 @@
 //! What the server remembers of a client between two turns: nothing but its address, as long as nothing is on its way.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ pub struct OnItsWay {
     pub reply: Option<Reply>,
 }
 
-/// What is still in a file, and which part of it.
+/// What is still to be sent of a file, from where it is.
 pub type Rest = (Arc<Representation>, Range<u64>);
 
 /// What is left of a reply.
@@ -146,25 +147,38 @@ impl Reply {
             return Ok(Sent::Some);
         }
         let Some((file, part)) = &mut self.file else { return Ok(Sent::All) };
-        let Content::File(file) = &file.content else { return Ok(Sent::All) };
-        let enough = part.start + BYTES_A_TURN;
-        while part.start < part.end {
-            if part.start >= enough {
-                return Ok(Sent::Enough);
+        let file = match &file.content {
+            Content::File(file) => file,
+            Content::Bytes(bytes) => {
+                let sent = send_some(connection, &bytes[part.start as usize..part.end as usize]);
+                let count = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))? as u64;
+                part.start += count;
+                self.taken += count;
+                return Ok(if part.start == part.end { Sent::All } else { Sent::Some });
             }
-            let from = part.start;
-            match send_file(connection, file, part) {
-                Ok(0) => anyhow::bail!("cannot send a file to its end: it has become shorter"),
+        };
+        let enough = part.end.min(part.start + BYTES_A_TURN);
+        while part.start < enough {
+            let wanted = enough - part.start;
+            match send_file(connection, file, part.start, wanted) {
                 Ok(count) => {
-                    part.start = from + count as u64;
+                    part.start += count as u64;
                     self.taken += count as u64;
+                    if count as u64 == wanted {
+                        continue;
+                    }
+                    if file.metadata().is_ok_and(|metadata| metadata.len() <= part.start) {
+                        anyhow::bail!("cannot send a file to its end: it has become shorter");
+                    }
+                    // To try again at once would only cost another call, and bring little.
+                    return Ok(Sent::Some);
                 }
                 Err(Errno::AGAIN) => return Ok(Sent::Some),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(anyhow::Error::from(errno).context("cannot send a file to its end")),
             }
         }
-        Ok(Sent::All)
+        Ok(if part.start == part.end { Sent::All } else { Sent::Enough })
     }
 }
 
@@ -184,21 +198,27 @@ pub fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, Errno> {
     Ok(sent)
 }
 
-/// The kernel sends the file itself.
+/// Sends some of a file from here on: the kernel does so by itself.
 #[cfg(target_os = "linux")]
-fn send_file(connection: &OwnedFd, file: &std::fs::File, part: &Range<u64>) -> Result<usize, Errno> {
-    let mut offset = part.start;
-    let most = usize::try_from(part.end - part.start).unwrap_or(usize::MAX);
-    common::sendfile::sendfile(connection, file, &mut offset, most)
+fn send_file(connection: &OwnedFd, file: &File, mut from: u64, most: u64) -> Result<usize, Errno> {
+    common::sendfile::sendfile(connection, file, &mut from, usize::try_from(most).unwrap_or(usize::MAX))
 }
 
-/// Elsewhere, piece by piece.
+/// Sends some of a file from here on, piece by piece, until there is no more room.
 #[cfg(not(target_os = "linux"))]
-fn send_file(connection: &OwnedFd, file: &std::fs::File, part: &Range<u64>) -> Result<usize, Errno> {
+fn send_file(connection: &OwnedFd, file: &File, from: u64, most: u64) -> Result<usize, Errno> {
     use std::os::unix::fs::FileExt;
-    let mut piece = [0; 32 * 1024];
-    let most = piece.len().min(usize::try_from(part.end - part.start).unwrap_or(usize::MAX));
-    let read = file.read_at(&mut piece[..most], part.start);
-    let length = read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    if length == 0 { Ok(0) } else { send(connection, &piece[..length]) }
+    let (mut piece, mut sent) = ([0; 32 * 1024], 0);
+    while sent < most {
+        let wanted = piece.len().min(usize::try_from(most - sent).unwrap_or(usize::MAX));
+        let read = file.read_at(&mut piece[..wanted], from + sent);
+        let length = read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        match send(connection, &piece[..length]) {
+            Ok(count) if count > 0 => sent += count as u64,
+            Ok(_) => break,
+            Err(errno) if sent == 0 => return Err(errno),
+            Err(_) => break,
+        }
+    }
+    Ok(sent as usize)
 }

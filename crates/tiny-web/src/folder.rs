@@ -26,7 +26,7 @@ use crate::status::Status;
 /// The file that stands for its folder.
 const INDEX: &str = "index.html";
 /// Files up to here are read, and sent with their head at once. For larger ones, the kernel's own copying is cheaper.
-const SMALL_BYTES: u64 = 32 * 1024;
+pub const SMALL_BYTES: u64 = 32 * 1024;
 /// A folder with more is shown in part: a page of so many lines is more than anybody reads.
 const MOST_LINES: usize = 10_000;
 

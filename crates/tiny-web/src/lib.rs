@@ -50,7 +50,7 @@ use peer::Places;
 use response::Constant;
 use sandbox::Needs;
 use serve::Bounds;
-use site::{Pages, Site};
+use site::{NO_CACHE, Pages, Site};
 use web::Server;
 
 pub use options::Options;
@@ -169,7 +169,7 @@ fn pages(options: &Options) -> Result<Pages> {
     let cache_control = match show.cache {
         _ if is_said(show, "cache-control") => String::new(),
         Some(seconds) => format!("Cache-Control: max-age={seconds}\r\n"),
-        None => "Cache-Control: no-cache\r\n".to_owned(),
+        None => NO_CACHE.to_owned(),
     };
     match &options.folder {
         Some(path) => Folder::open(path, cache_control, show.dotfiles).map(Pages::Folder),
@@ -209,7 +209,7 @@ fn constant(show: &Show) -> Constant {
     for (name, value) in &show.headers {
         fields += &format!("{name}: {value}\r\n");
     }
-    let cache_control = if is_said(show, "cache-control") { "" } else { "Cache-Control: no-cache\r\n" };
+    let cache_control = if is_said(show, "cache-control") { "" } else { NO_CACHE };
     Constant { fields: fields.into_bytes(), cache_control: cache_control.as_bytes().to_vec() }
 }
 

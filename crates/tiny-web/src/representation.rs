@@ -16,7 +16,7 @@ pub struct Representation {
     pub content: Content,
     /// So much is promised, and so much is sent.
     pub length: u64,
-    /// In its quotes.
+    /// In its quotes; empty if there is none, which no client's can match.
     pub etag: String,
     /// In whole seconds, and not in the future: RFC 9110, section 8.8.2.1.
     pub modified: Option<SystemTime>,
@@ -71,6 +71,19 @@ impl Representation {
         let seconds = u64::try_from(metadata.mtime()).ok();
         let modified = seconds.map(|seconds| (SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).min(now));
         Representation::new(length, content, etag, modified, Some(identity(metadata)), manner)
+    }
+
+    /// A list that was made a moment ago, and will be made anew in another: it has no version.
+    pub fn of_list(page: String, cache_control: &str) -> Representation {
+        Representation {
+            length: page.len() as u64,
+            content: Content::Bytes(page.into_bytes()),
+            etag: String::new(),
+            modified: None,
+            version_fields: cache_control.as_bytes().to_vec(),
+            content_fields: b"Content-Type: text/html; charset=utf-8\r\n".to_vec(),
+            identity: None,
+        }
     }
 
     fn new(

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::folder::SMALL_BYTES;
 use crate::page;
 use crate::representation::{Content, Representation, number_field};
 use crate::request::Persistence;
@@ -98,7 +99,7 @@ impl Response {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Writes the content behind the head, as far as it is in memory; returns what is still in a file.
+    /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
     pub fn write_body(self, out: &mut Vec<u8>) -> Option<crate::connection::Rest> {
         match self.body {
             Body::None => None,
@@ -107,11 +108,11 @@ impl Response {
                 None
             }
             Body::Part(file, part) => match &file.content {
-                Content::Bytes(bytes) => {
+                Content::Bytes(bytes) if part.end - part.start <= SMALL_BYTES => {
                     out.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
                     None
                 }
-                Content::File(_) => Some((file, part)),
+                Content::Bytes(_) | Content::File(_) => Some((file, part)),
             },
         }
     }

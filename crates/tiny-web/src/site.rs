@@ -19,6 +19,8 @@ use crate::status::Status;
 
 /// What is served, to anybody.
 pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// Ask each time.
+pub const NO_CACHE: &str = "Cache-Control: no-cache\r\n";
 /// The page for what is not there, if the folder has one.
 const NOT_FOUND_PAGE: &str = "/404.html";
 
@@ -110,6 +112,10 @@ impl Answers<'_> {
             }
         };
         let wanted = Wanted::of(&request.fields);
+        if request.target.contains('#') {
+            // Browsers keep the fragment to themselves, wherever it stands.
+            return Err(Status::BadRequest);
+        }
         let target = request.target.split('?').next().unwrap_or_default();
         let (path, found) = match self.find(folder, target, wanted) {
             Ok(found) => found,
@@ -130,7 +136,12 @@ impl Answers<'_> {
                 let (lines, is_all) = folder.lines(&below)?;
                 let name = below.strip_prefix(".").unwrap_or(&below).as_os_str().as_encoded_bytes();
                 let name = if name.is_empty() { Vec::new() } else { [name, b"/"].concat() };
-                Ok(Response::of_page(Status::Ok, listing::page(&name, lines, is_all)))
+                let no_cache = if folder.cache_control.is_empty() { "" } else { NO_CACHE };
+                let list = Arc::new(Representation::of_list(listing::page(&name, lines, is_all), no_cache));
+                if site.cached {
+                    self.cache.put(target, wanted, &list);
+                }
+                Ok(self.representation(request, &list))
             }
         }
     }

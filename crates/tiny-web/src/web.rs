@@ -21,7 +21,7 @@ use common::{Errno, exit, log};
 use httpdate::fmt_http_date;
 
 use crate::access_log::AccessLog;
-use crate::connection::{Conversation, Reply};
+use crate::connection::{Conversation, IDLE, Reply};
 use crate::peer::{Peer, Places};
 use crate::request::Limits;
 use crate::response::Constant;
@@ -79,6 +79,7 @@ impl<'a> Service for Web<'a> {
     type Conversation = Conversation<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;
+    const GIVES_WAY: Option<u8> = Some(IDLE);
 
     fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
         let slow = Some(self.server.slow_timeout).filter(|_| self.server.min_rate > 0);

@@ -13,6 +13,7 @@ use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::{OwnedFd, accept, close};
 use crate::listener::AcceptTrouble;
+use crate::wait::{Wake, wait};
 
 /// How many clients to accept before the others have their turn.
 const ACCEPTS_A_TURN: usize = 64;
@@ -53,11 +54,14 @@ impl<S: Service> EventLoop<'_, S> {
     /// `accept`, until no client waits, there is no place for one, or the others have waited long enough.
     pub(super) fn accept_some(&mut self, now: Instant) -> Result<()> {
         for _ in 0..ACCEPTS_A_TURN {
-            let Some(accepting) = &mut self.accepting else { return Ok(()) };
-            if !accepting.clients_wait || self.crew.is_full() || accepting.not_before.is_some_and(|moment| moment > now)
-            {
+            let Some(accepting) = &self.accepting else { return Ok(()) };
+            if !accepting.clients_wait || accepting.not_before.is_some_and(|moment| moment > now) {
                 return Ok(());
             }
+            if self.crew.is_full() && !self.make_room() {
+                return Ok(());
+            }
+            let Some(accepting) = &mut self.accepting else { return Ok(()) };
             accepting.not_before = None;
             match accept(&accepting.listener) {
                 Ok((connection, peer)) => {
@@ -80,6 +84,19 @@ impl<S: Service> EventLoop<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Closes the connection of this loop that can best be spared, if there is one, and somebody does wait.
+    fn make_room(&mut self) -> bool {
+        let spare = S::GIVES_WAY.and_then(|list| self.idle.front(list));
+        let (Some(key), Some(accepting)) = (spare, &mut self.accepting) else { return false };
+        let look = wait(&accepting.listener, crate::wait::Interest::IN, None, Some(Instant::now()));
+        accepting.clients_wait = matches!(look, Ok(Wake::Ready(_)));
+        let somebody_waits = accepting.clients_wait;
+        if somebody_waits {
+            self.close(key);
+        }
+        somebody_waits
     }
 
     pub(super) fn take_from_inbox(&mut self) {

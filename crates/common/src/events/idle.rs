@@ -56,6 +56,12 @@ impl IdleLists {
         self.0.iter().find_map(|list| list.expired().map(|key| (key, list.allowance.unwrap_or_default())))
     }
 
+    /// The one that has been in this list the longest.
+    pub fn front(&self, list: u8) -> Option<usize> {
+        let front = self.0[usize::from(list)].front;
+        (front != NOBODY).then_some(front as usize)
+    }
+
     /// A new connection, or one that begins anew.
     pub fn push<C>(&mut self, key: usize, list: u8, entries: &mut Slab<Entry<C>>) {
         self.0[usize::from(list)].push(key, entries);
@@ -195,6 +201,7 @@ mod tests {
         lists.touch(0, clock(IDLE, true), &mut entries);
         at(&mut lists, 66);
         for expected in [1, 2] {
+            assert_eq!(lists.front(IDLE), Some(expected));
             assert_eq!(lists.expired(), Some((expected, Duration::from_secs(64))));
             lists.remove(expected, &mut entries);
         }

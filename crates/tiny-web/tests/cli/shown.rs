@@ -21,6 +21,18 @@ fn a_folder_without_an_index_is_shown_as_a_list() {
 }
 
 #[test]
+fn a_long_list_arrives_whole() {
+    let names: Vec<String> = (0..2000).map(|number| format!("a file with a rather long name {number:04}")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let shown = Shown::with(&files);
+    for _ in 0..2 {
+        let list = shown.server.get("/");
+        assert_eq!((list.field("Cache-Control"), list.field("ETag")), (Some("no-cache"), None));
+        assert!(list.text().ends_with("</html>\n") && names.iter().all(|name| list.text().contains(name)));
+    }
+}
+
+#[test]
 fn names_with_a_dot_are_shown_on_request() {
     let shown = Shown::how(&[(".git/config", b"c"), ("a", b"")], &["--dotfiles"]);
     assert_eq!(shown.server.get("/.git/config").text(), "c");

@@ -29,13 +29,26 @@ fn an_idle_connection_is_closed_without_a_word() {
 fn one_connection_too_many_waits_for_its_turn() {
     let server = Server::start(&["--max-connections", "1"]);
     let mut first = server.connect();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n");
     assert_eq!(first.reply().status, 200);
     let mut second = server.connect();
     second.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    first.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(first.reply().status, 200);
+    first.send("Host: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(first.reply().status, 200, "in the middle of a request nobody gives way");
     assert_eq!(second.reply().status, 200);
+}
+
+#[test]
+fn a_connection_between_requests_gives_way_to_who_waits() {
+    let server = Server::start(&["--max-connections", "2", "--max-per-address", "2", "--workers", "1"]);
+    let mut clients = [server.connect(), server.connect(), server.connect()];
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.reply().status, 200);
+    }
+    assert_eq!(clients[0].rest(), b"", "the one that was idle the longest");
+    clients[1].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(clients[1].reply().status, 200);
 }
 
 #[test]
