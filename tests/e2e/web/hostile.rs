@@ -121,6 +121,42 @@ fn a_server_whose_places_are_all_taken_gets_them_back() {
 }
 
 #[test]
+fn who_has_been_served_and_stays_gives_way_to_who_has_not() {
+    let site = Site::start(&["--max-connections", "30", "--max-per-address", "100"]);
+    let served = |_| {
+        let mut client = Client::new(from([127, 0, 0, 1], site.server.address));
+        assert_eq!(client.ask("GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n").unwrap().status, 200);
+        client
+    };
+    let idle: Vec<Client> = (0..30).map(served).collect();
+    is_served(&site.server, [127, 0, 0, 2]);
+    drop(idle);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_asks_and_asks_and_never_reads_costs_no_memory() {
+    let site = Site::start(&[]);
+    site.write("large", &vec![b'x'; 16 << 20]);
+    site.write("small", &vec![b'x'; 20_000]);
+    let before = memory(&site.server);
+    let mut greedy = Vec::new();
+    for target in ["/large", "/small", "/bare/", "/missing"] {
+        for _ in 0..10 {
+            let mut stream = from([127, 0, 0, 1], site.server.address);
+            stream.set_nonblocking(true).unwrap();
+            let requests = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(20_000);
+            // As much as there is room for.
+            while stream.write(requests.as_bytes()).is_ok() {}
+            greedy.push(stream);
+        }
+    }
+    is_served(&site.server, [127, 0, 0, 2]);
+    let after = memory(&site.server);
+    assert!(after < before + 16 * 1024, "{before} KiB before, {after} KiB after");
+}
+
+#[test]
 fn an_address_has_only_so_many_connections() {
     let site = Site::start(&["--max-per-address", "10"]);
     let mut served = 0;
