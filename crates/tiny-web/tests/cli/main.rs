@@ -128,7 +128,9 @@ fn the_trace_shows_the_calls_of_the_lecture_in_their_order() {
     server.signal("TERM");
     server.end();
     let lines = std::fs::read_to_string(&trace).unwrap();
-    let calls = lines.lines().filter_map(|line| line.split("\"call\":\"").nth(1)?.split('"').next());
+    // How often it looks in vain whether a client waits depends on how soon one comes.
+    let done = lines.lines().filter(|line| !line.contains("EAGAIN"));
+    let calls = done.filter_map(|line| line.split("\"call\":\"").nth(1)?.split('"').next());
     let lectures: Vec<&str> = calls.filter(|call| !["setsockopt", "getsockname"].contains(call)).collect();
     assert_eq!(lectures[..6], ["socket", "bind", "listen", "accept", "recv", "send"], "{lines}");
 }
