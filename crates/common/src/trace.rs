@@ -1,6 +1,6 @@
 //! `--trace` and `--trace-file`: one line per system call, as text for people and as JSON for tools.
 //!
-//! The wrappers in [`crate::berkeley`], [`crate::sockopt`] and [`crate::packet_info`] call [`start`] before their system
+//! The wrappers in [`crate::berkeley`], [`crate::sockopt`], [`crate::packet_info`] and `crate::datagrams` call [`start`] before their system
 //! call and [`Timer::end`] after it. With the trace off that is one load of one flag; the line is only described when it
 //! is wanted.
 
@@ -221,7 +221,7 @@ impl Tracer {
             local: ends.local.map(|local| local.to_string()),
             peer: ends.peer.map(|peer| peer.to_string()),
             arguments: &call.arguments,
-            bytes: call.data.and(call.result.ok()),
+            bytes: call.bytes,
             data: call.data.map(excerpt),
             result: call.result.ok(),
             error: call.result.err().map(error_name),
