@@ -141,10 +141,10 @@ fn try_row(site: &Site, sent: &[u8], wanted: &str, manner: Manner) -> Result<(),
     Err(format!("{fault}; came {}", shown(received)))
 }
 
-/// Whether the client closes its side with this request: RFC 9112, section 9.6.
+/// Whether the client ends this connection, or its use for HTTP, with this request: RFC 9112, section 9.6.
 fn says_that_it_is_the_last(sent: &[u8]) -> bool {
     let text = sent.to_ascii_lowercase();
-    [&b"close"[..], b"http/1.0"].iter().any(|word| text.windows(word.len()).any(|window| window == *word))
+    [&b"close"[..], b"http/1.0", b"connect "].iter().any(|word| text.windows(word.len()).any(|window| window == *word))
 }
 
 fn in_vain(error: String) -> String {
