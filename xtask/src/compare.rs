@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::bench::load::Clients;
-use crate::bench::measure;
-use crate::bench::peers::{self, Subject};
+use crate::bench::cases::{Case, Ratio};
+use crate::bench::subjects::Subject;
 use crate::bench::table::{Row, Table, grouped};
-use crate::bench::{Bench, Case, Ratio, make_room, scenes};
+use crate::bench::tcp::load::Clients;
+use crate::bench::tcp::{self, peers, scenes};
+use crate::bench::{Bench, make_room, measure};
 use crate::programs;
 
 /// The designs, from the lecture's to the server's usual one.
@@ -38,8 +39,7 @@ pub struct Options {
 ///
 /// Errors: this is not Linux; a program can't be built; a server can't be started.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let runs = options.runs.map(usize::from).unwrap_or(if options.quick { 3 } else { 5 });
-    let bench = Bench::new(runs, options.quick)?;
+    let bench = tcp::open(options.runs, options.quick)?;
     make_room(IDLE_CONNECTIONS as u64)?;
     let most = (IDLE_CONNECTIONS + 1000).to_string();
     let subject = |design| {

@@ -83,7 +83,8 @@ impl Pair {
     fn design(self) -> &'static [&'static str] {
         match self {
             Pair::Tcp => &["--design", "iterative"],
-            Pair::Udp | Pair::Web => &[],
+            Pair::Udp => &["--design", "simple"],
+            Pair::Web => &[],
         }
     }
 

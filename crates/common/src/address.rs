@@ -17,7 +17,7 @@ use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
 use crate::Errno;
 
 /// Where a socket is to be found: by an address and a port, or, for the processes of one machine, by a file's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// IPv4 or IPv6.
     Internet(SocketAddr),
@@ -68,6 +68,11 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "unix:{}", path.display().to_string().escape_debug()),
         }
     }
+}
+
+/// What a user calls a server: `localhost:2000`, `unix:PATH`.
+pub fn called(host: &str, port: u16) -> String {
+    if host.starts_with("unix:") { host.to_owned() } else { format!("{host}:{port}") }
 }
 
 /// All the addresses that `host` has, in the order the system wants them tried (RFC 6724), with `port`. `unix:PATH` is the
@@ -167,6 +172,11 @@ pub(crate) fn of_kernel(any: Option<SocketAddrAny>) -> Address {
     let Some(any) = any else { return Address::Internet((Ipv4Addr::UNSPECIFIED, 0).into()) };
     #[cfg(unix)]
     if let Ok(unix) = SocketAddrUnix::try_from(any.clone()) {
+        // A name that is in no file system, which Linux has too, begins with a byte of 0: unix(7), "abstract".
+        #[cfg(target_os = "linux")]
+        if let Some(name) = unix.abstract_name() {
+            return Address::Unix(PathBuf::from(OsStr::from_bytes(&[b"\0", name].concat())));
+        }
         let path = unix.path_bytes().unwrap_or_default();
         return Address::Unix(PathBuf::from(OsStr::from_bytes(path)));
     }
@@ -180,7 +190,13 @@ pub(crate) fn to_kernel(address: &Address) -> std::result::Result<SocketAddrAny,
     match address {
         Address::Internet(address) => Ok((*address).into()),
         #[cfg(unix)]
-        Address::Unix(path) => Ok(SocketAddrUnix::new(path.as_path())?.into()),
+        Address::Unix(path) => {
+            #[cfg(target_os = "linux")]
+            if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
+                return Ok(SocketAddrUnix::new_abstract_name(name)?.into());
+            }
+            Ok(SocketAddrUnix::new(path.as_path())?.into())
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! is followed by a `getsockname` that has its own line: the trace wants to name our end.)
 //!
 //! On x86-64 Linux the kernel has no `recv` or `send` of its own: `strace` shows them as `recvfrom` and `sendto` with no
-//! address. [`accept`] is `accept4` there, so that a program started later doesn't inherit the connection.
+//! address. [`accept`] is `accept4` there, which sets the new descriptor up as well: no second call is needed for that.
 
 pub use rustix::fd::{AsFd, OwnedFd};
 pub use rustix::net::{AddressFamily, Shutdown, SocketType};
@@ -81,7 +81,8 @@ pub fn listen(socket: impl AsFd, backlog: i32) -> Result<(), Errno> {
 
 /// Takes the next connection from the queue: a *new* descriptor for this one client, and the client's address.
 ///
-/// The listening socket stays as it is, ready for the next call.
+/// The listening socket stays as it is, ready for the next call. The connection doesn't block: Linux is asked for that in
+/// the call itself, and elsewhere it is handed down from the listener, which must not block either.
 ///
 /// Errors: `EAGAIN` (the queue is empty and the socket does not block), `ECONNABORTED` (the client left while it waited),
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` (out of descriptors or memory; the client stays queued). None of these is a
@@ -89,7 +90,7 @@ pub fn listen(socket: impl AsFd, backlog: i32) -> Result<(), Errno> {
 pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, Address), Errno> {
     let timer = trace::start();
     #[cfg(target_os = "linux")]
-    let result = net::acceptfrom_with(&listener, CLOSE_ON_EXEC);
+    let result = net::acceptfrom_with(&listener, CLOSE_ON_EXEC | net::SocketFlags::NONBLOCK);
     #[cfg(not(target_os = "linux"))]
     let result = net::acceptfrom(&listener);
     let result = result.map(|(connection, peer)| (connection, address::of_kernel(peer)));

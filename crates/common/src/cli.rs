@@ -83,6 +83,16 @@ pub fn buffer_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A share: `10%`, `0.1%`; from 0% to 100%, as a number from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let percent =
+        text.strip_suffix('%').filter(|number| number.chars().all(|char| char.is_ascii_digit() || char == '.'));
+    match percent.and_then(|number| number.parse::<f64>().ok()) {
+        Some(percent @ 0.0..=100.0) => Ok(percent / 100.0),
+        _ => Err("a share from 0% to 100%, such as 10% or 0.1%".to_owned()),
+    }
+}
+
 /// What a client is to send: its words with a space between them, as echo(1) does it, bytes as they are.
 pub fn message(words: &[OsString]) -> Vec<u8> {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_encoded_bytes()).collect();
@@ -104,6 +114,16 @@ mod tests {
         assert_eq!(buffer_size("64KiB"), Ok(65_536));
         for wrong in ["0", "-1", "17MiB", "many", "18446744073709551616"] {
             assert!(buffer_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_in_percent() {
+        for (text, share) in [("10%", 0.1), ("0.1%", 0.001), ("12.5%", 0.125), ("0%", 0.0), ("100%", 1.0)] {
+            assert!((super::share(text).unwrap() - share).abs() < 1e-12, "{text}");
+        }
+        for wrong in ["10", "101%", "-1%", "%", "1e1%", "NaN%", "inf%", "ten%", ".%", ""] {
+            assert!(super::share(wrong).is_err(), "{wrong}");
         }
     }
 

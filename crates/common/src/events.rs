@@ -225,18 +225,13 @@ impl<'a, S: Service> EventLoop<'a, S> {
     fn begin(&mut self, connection: OwnedFd, peer: &Address) {
         let entry = self.connections.vacant_entry();
         let (key, fd) = (entry.key(), connection.as_raw_fd());
-        let registered = self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE);
-        match self.service.begin(&connection, peer) {
-            Ok(conversation) if registered.is_ok() => {
-                let link = Link::default();
-                entry.insert(Entry { connection, link, sends: false, given_up: false, conversation });
-                self.idle.push(key, &mut self.connections);
-            }
-            _ => {
-                close(connection);
-                self.crew.closed();
-            }
+        if self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE).is_err() {
+            close(connection);
+            return self.crew.closed();
         }
+        let conversation = self.service.begin(&connection, peer);
+        entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });
+        self.idle.push(key, &mut self.connections);
     }
 
     /// A connection's turn.

@@ -8,15 +8,24 @@
 
 pub mod address;
 pub mod berkeley;
+pub mod check;
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod datagrams;
+#[cfg(target_os = "linux")]
+pub mod error_queue;
 #[cfg(unix)]
 pub mod events;
 pub mod exit;
+#[cfg(target_os = "linux")]
+pub mod kernel_drops;
 pub mod listener;
 pub mod log;
+pub mod measure;
 #[cfg(unix)]
 pub mod packet_info;
 pub mod prefix;
+pub mod screen;
 pub mod signal;
 pub mod slots;
 pub mod sockopt;

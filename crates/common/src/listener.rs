@@ -70,6 +70,39 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
     Ok(listener)
 }
 
+/// The datagram socket that this process was started with, if there is one: as [`handed_over`]. Nothing of it is changed but
+/// that its calls don't wait.
+///
+/// Errors: what was handed over is no datagram socket.
+#[cfg(unix)]
+pub fn handed_over_datagram() -> Result<Option<OwnedFd>> {
+    let mut handed = listenfd::ListenFd::from_env();
+    let cannot = "cannot use the socket that was handed over";
+    let socket = match handed.take_udp_socket(0) {
+        Ok(udp) => udp.map(OwnedFd::from),
+        Err(_) => handed.take_unix_datagram(0).context(cannot)?.map(OwnedFd::from),
+    };
+    if let Some(socket) = &socket {
+        sockopt::set_nonblocking(socket).context(cannot)?;
+    }
+    Ok(socket)
+}
+
+/// Asks for room for `wanted` bytes of received datagrams, and says on stderr when the kernel gives less.
+///
+/// Errors: as setsockopt(2) and getsockopt(2).
+pub fn ask_for_room(program: &str, socket: impl AsFd, wanted: usize) -> Result<(), Errno> {
+    sockopt::set_receive_buffer(&socket, wanted)?;
+    let given = sockopt::receive_buffer(&socket)?;
+    let given = if cfg!(target_os = "linux") { given / 2 } else { given };
+    if given < wanted {
+        let (given, wanted) = (bytesize::ByteSize(given as u64), bytesize::ByteSize(wanted as u64));
+        let limit = if cfg!(target_os = "linux") { " (net.core.rmem_max)" } else { "" };
+        log::line(program, format_args!("the kernel gives the receive buffer {given}, and not {wanted}{limit}"));
+    }
+    Ok(())
+}
+
 /// Tries `open` on each address until one works: a machine without IPv6 is served on IPv4.
 ///
 /// Errors: `cannot listen on HOST:PORT: CAUSE`, for the address that somebody else has, or else for the first.

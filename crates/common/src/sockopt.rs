@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::fd::AsFd;
-use rustix::net::{self, sockopt};
+use rustix::net::{self, AddressFamily, sockopt};
 
 use crate::Errno;
 use crate::address::{self, Address};
@@ -24,6 +24,13 @@ pub fn getsockname(socket: impl AsFd) -> Result<Address, Errno> {
 /// not let two servers share a port. See socket(7).
 pub fn set_reuse_address(socket: impl AsFd) -> Result<(), Errno> {
     set(socket, "SO_REUSEADDR", 1, |socket| sockopt::set_socket_reuseaddr(socket, true))
+}
+
+/// SO_REUSEPORT: another socket of the same user, which asks for this too, may be bound to the same port; what arrives is shared
+/// out among them by the addresses of both ends. See socket(7).
+#[cfg(target_os = "linux")]
+pub fn set_reuse_port(socket: impl AsFd) -> Result<(), Errno> {
+    set(socket, "SO_REUSEPORT", 1, |socket| sockopt::set_socket_reuseport(socket, true))
 }
 
 /// IPV6_V6ONLY off: a socket bound to `::` serves IPv4 clients too, whose addresses appear as `::ffff:192.0.2.7`. See
@@ -58,6 +65,45 @@ pub fn set_reset_on_close(socket: impl AsFd) -> Result<(), Errno> {
 /// socket(7).
 pub fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> {
     set(socket, "SO_RCVBUF", bytes, |socket| sockopt::set_socket_recv_buffer_size(socket, bytes))
+}
+
+/// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: what doesn't fit into a packet of the way there is not sent in fragments, but refused
+/// with `EMSGSIZE`, here or by a router. See ip(7).
+#[cfg(target_os = "linux")]
+pub fn set_dont_fragment(socket: impl AsFd, family: AddressFamily) -> Result<(), Errno> {
+    if family == AddressFamily::INET {
+        let only = sockopt::Ipv4PathMtuDiscovery::DO;
+        set(socket, "IP_MTU_DISCOVER", "IP_PMTUDISC_DO", |socket| sockopt::set_ip_mtu_discover(socket, only))
+    } else {
+        let only = sockopt::Ipv6PathMtuDiscovery::DO;
+        set(socket, "IPV6_MTU_DISCOVER", "IPV6_PMTUDISC_DO", |socket| sockopt::set_ipv6_mtu_discover(socket, only))
+    }
+}
+
+/// IP_TOS, IPV6_TCLASS: how routers on the way are to treat what is sent, as a code point from 0 to 63 (RFC 2474). See ip(7).
+#[cfg(unix)]
+pub fn set_dscp(socket: impl AsFd, family: AddressFamily, code_point: u8) -> Result<(), Errno> {
+    let field = code_point << 2;
+    if family == AddressFamily::INET {
+        set(socket, "IP_TOS", field, |socket| sockopt::set_ip_tos(socket, field))
+    } else {
+        set(socket, "IPV6_TCLASS", field, |socket| sockopt::set_ipv6_tclass(socket, u32::from(field)))
+    }
+}
+
+/// SO_RCVBUF: how much room for received data there is, in the kernel's own count, which on Linux is twice what was asked for:
+/// the other half is for its accounts. See socket(7).
+pub fn receive_buffer(socket: impl AsFd) -> Result<usize, Errno> {
+    let timer = trace::start();
+    let result = sockopt::socket_recv_buffer_size(&socket);
+    timer.end(|| {
+        let call = Call::on("getsockopt", &socket).argument("SO_RCVBUF");
+        match result {
+            Ok(bytes) => call.argument(bytes),
+            Err(errno) => call.returned(Err(errno)),
+        }
+    });
+    result
 }
 
 /// SO_ERROR: takes the error that a background `connect` ended with; `Ok` if it succeeded. See getsockopt(2).

@@ -1,12 +1,15 @@
 //! From round-trip times to the summary that both clients print, as text and as JSON; nothing in here knows TCP from UDP.
 //!
-//! A run asks [`schedule`] when each request is due, fills it as [`request`] says, and tells a [`Tally`] what became of it:
+//! A run asks [`schedule`], or a [`plan`] for all of it, when each request is due, fills it as [`request`] says, and tells a [`Tally`] what became of it:
 //! [`account`] is who owes whom, [`times`] how long it took. [`report`] is the end of it.
 //!
 //! Every time is a whole number of nanoseconds. Under load a request counts from the moment when it was *due*: what a
 //! server that stalls keeps a client from sending would otherwise never be measured ("coordinated omission").
 
 pub mod account;
+pub mod jitter;
+pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod request;
 pub mod schedule;
@@ -17,6 +20,9 @@ use std::time::Instant;
 use report::{Ended, Head, Measured, Rate, Settings};
 
 pub use account::{Account, Errors, Fate, Trouble};
+pub use jitter::Jitter;
+pub use plan::Plan;
+pub use progress::Progress;
 pub use request::{Pattern, Request};
 pub use schedule::Schedule;
 pub use times::{Summary, Times};
@@ -57,6 +63,8 @@ pub struct Tally {
     pub from_schedule: Option<Times>,
     /// The replies' times from when each request was handed to the kernel.
     pub from_send: Times,
+    /// How much those times vary from one reply to the next; None: nobody asks.
+    pub jitter: Option<Jitter>,
 }
 
 impl Tally {
@@ -66,6 +74,9 @@ impl Tally {
         let took_ns = now_ns.saturating_sub(request.sent_ns);
         let fate = if took_ns <= timeout_ns { Fate::Received } else { Fate::Late };
         self.account.settle(fate);
+        if let Some(jitter) = &mut self.jitter {
+            jitter.record(took_ns);
+        }
         if fate == Fate::Received {
             if let Some(times) = &mut self.from_schedule {
                 times.record(now_ns.saturating_sub(request.due_ns));
@@ -89,6 +100,8 @@ impl Tally {
             connect: self.connect.summary(),
             from_schedule: self.from_schedule.as_ref().map(Times::summary),
             from_send: self.from_send.summary(),
+            jitter_ns: self.jitter.and_then(|jitter| jitter.ns()),
+            search: None,
             head,
             settings,
         }

@@ -1,6 +1,6 @@
 //! `--trace` and `--trace-file`: one line per system call, as text for people and as JSON for tools.
 //!
-//! The wrappers in [`crate::berkeley`], [`crate::sockopt`] and [`crate::packet_info`] call [`start`] before their system
+//! The wrappers in [`crate::berkeley`], [`crate::sockopt`], [`crate::packet_info`] and `crate::datagrams` call [`start`] before their system
 //! call and [`Timer::end`] after it. With the trace off that is one load of one flag; the line is only described when it
 //! is wanted.
 
@@ -154,9 +154,19 @@ impl Timer {
     /// Writes the line that `describe` gives, when the trace is on.
     #[inline]
     pub fn end<'a>(self, describe: impl FnOnce() -> Call<'a>) {
-        if let (Some(started_ns), Some(tracer)) = (self.started_ns, TRACER.get()) {
-            tracer.record(started_ns, now_ns(), describe());
+        if let Some(started_ns) = self.started_ns {
+            write_line(started_ns, describe);
         }
+    }
+}
+
+/// Out of the way of the programs, for which the trace is off nearly always.
+#[cold]
+#[inline(never)]
+fn write_line<'a>(started_ns: u64, describe: impl FnOnce() -> Call<'a>) {
+    let ended_ns = now_ns();
+    if let Some(tracer) = TRACER.get() {
+        tracer.record(started_ns, ended_ns, describe());
     }
 }
 
@@ -211,7 +221,7 @@ impl Tracer {
             local: ends.local.map(|local| local.to_string()),
             peer: ends.peer.map(|peer| peer.to_string()),
             arguments: &call.arguments,
-            bytes: call.data.and(call.result.ok()),
+            bytes: call.bytes,
             data: call.data.map(excerpt),
             result: call.result.ok(),
             error: call.result.err().map(error_name),
@@ -223,6 +233,7 @@ impl Tracer {
 }
 
 #[cfg(unix)]
+#[cold]
 fn now_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -26,12 +26,12 @@ impl SocketFile {
             Ok(metadata) if !metadata.file_type().is_socket() => {
                 bail!("{}: there is a file that is no socket", cannot())
             }
-            Ok(_) => match UnixStream::connect(path) {
+            Ok(_) => match knock(path) {
                 // Nobody listens: a file that was left behind.
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                     fs::remove_file(path).with_context(cannot)?
                 }
-                Ok(_) => return Err(Errno::ADDRINUSE).with_context(cannot),
+                Ok(()) => return Err(Errno::ADDRINUSE).with_context(cannot),
                 // Not for us to say; bind will.
                 Err(_) => {}
             },
@@ -48,10 +48,19 @@ impl Drop for SocketFile {
             // Another server may have made its own in the meantime, but only once this one no longer listened.
             metadata.file_type().is_socket() && metadata.nlink() == 1
         });
-        if is_socket && UnixStream::connect(&self.path).is_err() {
+        if is_socket && knock(&self.path).is_err() {
             // Gone already is as good.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Whether there is somebody behind the file, for streams or for datagrams: each kind of socket is told of the other that it
+/// is of the wrong type (EPROTOTYPE).
+fn knock(path: &Path) -> std::io::Result<()> {
+    match UnixStream::connect(path) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::PROTOTYPE) => UnixDatagram::unbound()?.connect(path),
+        other => other.map(drop),
     }
 }
 

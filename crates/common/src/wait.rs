@@ -7,18 +7,21 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 
 use crate::signal::Stop;
 use crate::{Errno, trace};
 
 /// What to wait for: input or end of file, or room to send.
 pub use rustix::event::PollFlags as Interest;
+pub use rustix::fd::BorrowedFd;
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The call can be made: it will do something, even if only fail. These are the directions that are ready.
+    ///
+    /// Of several sockets: of one of them.
     Ready(Interest),
     /// The program has been asked to stop.
     Stop,
@@ -38,8 +41,19 @@ pub fn wait(
     stop: Option<&Stop>,
     deadline: Option<Instant>,
 ) -> Result<Wake, Errno> {
+    wait_for_any(&[(socket.as_fd(), interest)], stop, deadline)
+}
+
+/// As [`wait`], until one of several sockets is ready.
+///
+/// Errors: as [`wait`].
+pub fn wait_for_any(
+    sockets: &[(BorrowedFd, Interest)],
+    stop: Option<&Stop>,
+    deadline: Option<Instant>,
+) -> Result<Wake, Errno> {
     trace::waits();
-    let wake = poll_until(Some((socket.as_fd(), interest)), stop, deadline);
+    let wake = poll_until(sockets, stop, deadline);
     if !matches!(wake, Ok(Wake::Ready(_))) {
         trace::done_waiting();
     }
@@ -51,11 +65,11 @@ pub fn wait(
 /// Errors: as [`wait`].
 pub fn pause(stop: &Stop, pause: Option<Duration>) -> Result<(), Errno> {
     let Some(pause) = pause else { return Ok(()) };
-    poll_until(None, Some(stop), Some(Instant::now() + pause)).map(drop)
+    poll_until(&[], Some(stop), Some(Instant::now() + pause)).map(drop)
 }
 
 fn poll_until(
-    socket: Option<(BorrowedFd, Interest)>,
+    sockets: &[(BorrowedFd, Interest)],
     stop: Option<&Stop>,
     deadline: Option<Instant>,
 ) -> Result<Wake, Errno> {
@@ -66,10 +80,8 @@ fn poll_until(
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let tick = (cfg!(windows) && stop.is_some()).then_some(TICK);
         let timeout = left.into_iter().chain(tick).min().map(timespec);
-        let mut files = Vec::with_capacity(2);
-        if let Some((socket, interest)) = socket {
-            files.push(PollFd::from_borrowed_fd(socket, interest));
-        }
+        let mut files = Vec::with_capacity(sockets.len() + 1);
+        files.extend(sockets.iter().map(|(socket, interest)| PollFd::from_borrowed_fd(*socket, *interest)));
         #[cfg(unix)]
         if let Some(stop) = stop {
             files.push(PollFd::new(stop.pipe(), PollFlags::IN));
@@ -88,7 +100,7 @@ fn poll_until(
             Err(errno) => return Err(errno),
         }
         // An error or a hang-up makes the socket ready as well: the call that follows reports it.
-        let ready = socket.map_or(PollFlags::empty(), |_| files[0].revents());
+        let ready = files[..sockets.len()].iter().fold(PollFlags::empty(), |ready, file| ready | file.revents());
         if stop.is_some_and(Stop::is_asked) {
             return Ok(Wake::Stop);
         }

@@ -4,13 +4,15 @@
 
 mod schema;
 
-use common::stats::report::{self, Checked, Ended, Head, Kind, Measured, Point, Rate, Settings, Target};
+use common::stats::report::{
+    self, Checked, Ended, Head, Kind, Measured, Point, Program, Rate, Settings, Target, Trial,
+};
 use common::stats::{Account, Errors, Times};
 use serde_json::{Value, json};
 
 fn head(kind: Kind) -> Head {
     let target = Target { host: "localhost".to_owned(), port: 2000, address: "[::1]:2000".to_owned() };
-    Head::new(kind, "test", "1.2.3", "udp", target)
+    Head::new(kind, Program { name: "test", version: "1.2.3", transport: "udp" }, target)
 }
 
 fn measured(times: &Times, duration_ns: u64) -> Measured {
@@ -29,6 +31,9 @@ fn measured(times: &Times, duration_ns: u64) -> Measured {
         connect: Times::default().summary(),
         from_schedule: None,
         from_send: times.summary(),
+        jitter_ns: (duration_ns > 0).then_some(1),
+        search: (duration_ns > 0)
+            .then(|| vec![Trial { rate_per_second: 1000, offered: 500, missing: 0, passed: true }]),
     }
 }
 

@@ -10,24 +10,23 @@ mod client;
 mod company;
 mod manner;
 mod reply;
-mod report;
 mod rude;
 mod server;
 
-use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::berkeley::close;
+use common::check::{Report, Verdict, list, wanted};
 use common::prefix::Prefix;
-use common::{cli, exit, listener};
+use common::stats::report::{Head, Kind, Target};
+use common::{cli, exit};
 
-use crate::NAME;
-use catalogue::{ALL, Entry};
-use report::{Report, Verdict};
-use server::{Condition, Server};
+use crate::{NAME, PROGRAM};
+use catalogue::ALL;
+use server::Server;
 
 /// Test whether a server is a good TCP echo server, point by point
 ///
@@ -67,13 +66,12 @@ pub struct Options {
 /// Errors: there is no server, or a check has failed.
 pub fn run(options: Options) -> Result<()> {
     if options.list {
-        ALL.iter().for_each(|entry| listener::say(&format!("{:<16}{}\n", entry.name, entry.duty)));
-        return Ok(());
+        return list(&ALL);
     }
     options.trace.turn_on(NAME)?;
-    let wanted = |entry: &&Entry| options.only.is_empty() || options.only.iter().any(|name| name == entry.name);
-    let checks: Vec<&'static Entry> = ALL.iter().filter(wanted).collect();
-    let mut report = Report::new(&options.server.host, options.server.port, options.json);
+    let checks = wanted(&ALL, &options.only);
+    let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
+    let mut report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
     report.plan(checks.len())?;
     let server = match meet(options, &mut report) {
         Ok(server) => server,
@@ -83,16 +81,12 @@ pub fn run(options: Options) -> Result<()> {
         }
     };
     for entry in checks {
-        if let Some(end) = make(entry, &server, &mut report)? {
-            report.bail_out(&end)?;
+        let result = (entry.run)(&server.visit());
+        if !report.made(entry, result, server.condition())? {
             break;
         }
     }
-    let (made, failed) = report.end()?;
-    if failed > 0 {
-        bail!("cannot call {} a good echo server: {failed} of {made} checks failed", server.address);
-    }
-    Ok(())
+    report.end()
 }
 
 /// Finds the server, and finds out how it answers.
@@ -105,57 +99,11 @@ fn meet(options: Options, report: &mut Report) -> Result<Server> {
         Ok(manner) => manner,
         Err(error) => {
             report.judge(&ALL[0], &Verdict::Failed(exit::describe(&error)))?;
-            report.end()?;
+            // It says how it went, and the error that follows says more than its own.
+            let _ = report.end();
             return Err(error).with_context(|| format!("cannot take {address} for an echo server"));
         }
     };
     report.comment(&manner.to_string())?;
     Ok(Server::new(options.server, address, manner, options.timeout))
-}
-
-/// Makes one check, looks whether the server has survived it, and tells both. The text says why no other check makes sense.
-fn make(entry: &'static Entry, server: &Server, report: &mut Report) -> Result<Option<String>> {
-    let verdict = verdict_of((entry.run)(&server.visit()));
-    let (end, how) = match server.condition() {
-        Condition::Serves => {
-            report.judge(entry, &verdict)?;
-            return Ok(None);
-        }
-        Condition::Gone(how) => ("the server has gone", how),
-        Condition::Silent(how) => ("the server serves nobody any more", how),
-    };
-    let seen = match verdict {
-        Verdict::Failed(seen) if seen.ends_with(&how) => format!("{end}; {seen}"),
-        Verdict::Failed(seen) => format!("{seen}; then {end}: {how}"),
-        _ => format!("{end}: {how}"),
-    };
-    report.judge(entry, &Verdict::Failed(seen))?;
-    Ok(Some(format!("{end} since check {}", entry.name)))
-}
-
-fn verdict_of(result: Result<()>) -> Verdict {
-    match result {
-        Ok(()) => Verdict::Passed,
-        Err(error) => match error.downcast::<Skipped>() {
-            Ok(Skipped(why)) => Verdict::Skipped(why.to_owned()),
-            Err(error) => Verdict::Failed(exit::describe(&error)),
-        },
-    }
-}
-
-/// There is nothing to check.
-#[derive(Debug)]
-struct Skipped(&'static str);
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Skipped {}
-
-/// Leaves a check, because this server can't have what it is about.
-fn skip(why: &'static str) -> Result<()> {
-    Err(Error::new(Skipped(why)))
 }

@@ -45,6 +45,13 @@ pub fn to(address: &Address, timeout: Duration) -> Result<OwnedFd, Errno> {
     }
 }
 
+/// Requests of a measurement go out at once, and don't wait for the acknowledgement of those before.
+///
+/// Errors: as setsockopt(2).
+pub fn prepare(connection: &OwnedFd, peer: &Address) -> Result<(), Errno> {
+    if peer.internet().is_some() { sockopt::set_no_delay(connection) } else { Ok(()) }
+}
+
 /// `connect`, in the time that there is for it.
 fn connect_within(timeout: Duration, connection: &OwnedFd, address: &Address) -> Result<(), Errno> {
     let deadline = Instant::now() + timeout;

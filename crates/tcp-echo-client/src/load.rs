@@ -5,7 +5,7 @@
 //! wait. A request that can't be sent when it is due, because all connections are busy, is sent later, and its time counts
 //! from when it was due.
 //!
-//! `load/plan.rs` says when requests are due, `load/engine.rs` is the event loop, `load/lines.rs` opens the connections and
+//! `common::stats::plan` says when requests are due, `load/engine.rs` is the event loop, `load/lines.rs` opens the connections and
 //! opens those again that are lost; what is said on each is in `flow.rs`.
 
 #[cfg(unix)]
@@ -13,19 +13,15 @@ mod engine;
 #[cfg(unix)]
 mod lines;
 #[cfg(unix)]
-mod plan;
-#[cfg(unix)]
-mod progress;
-#[cfg(unix)]
 mod run;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use common::cli;
+use common::{cli, measure};
 
-use crate::{NAME, measure};
+use crate::NAME;
 
 /// How long to run when neither a duration nor a count is given.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);

@@ -17,7 +17,6 @@ mod check;
 mod connect;
 mod flow;
 mod load;
-mod measure;
 mod message;
 mod ping;
 mod replies;
@@ -34,9 +33,12 @@ use clap::{Parser, Subcommand};
 use common::address::Address;
 use common::berkeley::close;
 use common::prefix::Prefix;
+use common::stats::report::Program;
 use common::{cli, exit};
 
 const NAME: &str = "tcp-echo-client";
+/// Who reports.
+const PROGRAM: Program = Program { name: NAME, version: env!("CARGO_PKG_VERSION"), transport: "tcp" };
 
 /// Enough to take in at once what usually arrives at once; the lecture has 1024.
 const BUFFER_BYTES: usize = 32 * 1024;

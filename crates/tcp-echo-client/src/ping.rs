@@ -10,12 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use common::cli;
+use common::measure::{self, ns};
 use common::signal::Stop;
 use common::stats::report::{Kind, Milliseconds, Settings};
 use common::stats::schedule::be_punctual;
 
-use crate::measure::{self, ns};
-use crate::{NAME, connect};
+use crate::{NAME, PROGRAM, connect};
 
 use probes::{MOST_ON_THEIR_WAY, Probes};
 
@@ -47,9 +47,9 @@ pub fn run(options: Options) -> Result<()> {
     let stop = Stop::on_signals()?;
     be_punctual();
     let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
-    measure::Common::prepare(&connection, &peer).context("cannot set the connection up")?;
+    connect::prepare(&connection, &peer).context("cannot set the connection up")?;
     let (host, size, took_ns) = (&common.server.host, common.size, ns(took));
-    let head = common.head(Kind::Ping, &peer);
+    let head = common.head(Kind::Ping, PROGRAM, &peer);
     let mut probes = Probes::new(&options, peer, connection);
     probes.tally.connect.record(took_ns);
     let took = Milliseconds(took_ns);
@@ -57,7 +57,7 @@ pub fn run(options: Options) -> Result<()> {
     let outcome = probes.until_the_end(&stop)?;
     probes.say("")?;
     let measured = probes.tally.report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json, &mut probes.output)
+    measure::finish(&measured, common.json)
 }
 
 impl Options {

@@ -1,7 +1,7 @@
 //! A yardstick, not a server: the least that one thread and epoll(7) can do to send back what comes.
 //!
 //! What it leaves out is all that makes a server: no prefix, no limit on anything, no timeout, no counters, no trace, no
-//! orderly stop; an error ends it, and what a client doesn't read in time is lost. So what `tcp-echo-server` costs
+//! orderly stop; an error ends it, and a client that doesn't read keeps all others waiting. So what `tcp-echo-server` costs
 //! beyond this is the price of those. `cargo xtask bench tcp` measures both; `cargo run --release --example bare_epoll 2000`
 //! runs it by itself. Its partner is `tcp-echo-client --prefix ''`.
 
@@ -13,6 +13,7 @@ fn main() -> std::io::Result<()> {
     use std::os::fd::AsRawFd;
 
     use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+    use rustix::event::{PollFd, PollFlags, poll};
     use rustix::io::Errno;
     use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 
@@ -44,7 +45,16 @@ fn main() -> std::io::Result<()> {
                 match recv(&*connection, &mut buffer[..], RecvFlags::empty()) {
                     Ok((_, 0)) | Err(Errno::CONNRESET) => *slot = None,
                     Ok((_, length)) => {
-                        send(&*connection, &buffer[..length], SendFlags::empty())?;
+                        let mut reply = &buffer[..length];
+                        while !reply.is_empty() {
+                            match send(&*connection, reply, SendFlags::empty()) {
+                                Ok(taken) => reply = &reply[taken..],
+                                Err(Errno::AGAIN) => {
+                                    poll(&mut [PollFd::new(&*connection, PollFlags::OUT)], None)?;
+                                }
+                                Err(errno) => return Err(errno.into()),
+                            }
+                        }
                         if length < buffer.len() {
                             break;
                         }

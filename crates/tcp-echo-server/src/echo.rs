@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::Prefix;
-use common::sockopt::set_nonblocking;
 use common::wait::{GaveUp, Interest, Patience, Wake, wait};
 use common::{Errno, exit, log};
 
@@ -66,8 +65,6 @@ pub fn converse(connection: &OwnedFd, peer: &Address, echo: &Echo, buffer: &mut 
 ///
 /// Errors: the connection broke, or the server's patience is at its end.
 fn send_back(connection: &OwnedFd, echo: &Echo, buffer: &mut [u8]) -> Result<()> {
-    // Linux doesn't hand this down from the listener; other systems do.
-    set_nonblocking(connection).context("cannot set the connection up")?;
     let mut mischief = echo.faults.as_ref().map(|faults| Mischief::new(echo, faults));
     let prefix_bytes = echo.prefix.as_bytes().len();
     loop {

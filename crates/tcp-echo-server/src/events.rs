@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use common::address::{Address, show};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::events::{Crew, EventLoop, Next, Service};
-use common::sockopt::set_nonblocking;
 use common::wait::GaveUp;
 use common::{Errno, exit, listener, log};
 
@@ -104,13 +103,12 @@ struct Unsent {
 impl Service for EchoService<'_> {
     type Conversation = Conversation;
 
-    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Conversation, Errno> {
-        set_nonblocking(connection)?;
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Conversation {
         self.echo.counters.connections.add(1);
         if self.echo.verbose {
             log::client(crate::NAME, format_args!("{peer} has come"));
         }
-        Ok(Conversation { unsent: None, peer: peer.into(), given_up: false })
+        Conversation { unsent: None, peer: peer.into(), given_up: false }
     }
 
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {

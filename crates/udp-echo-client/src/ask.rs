@@ -15,6 +15,8 @@ use common::wait::{Interest, Wake, wait};
 use common::{Errno, exit, log, sockopt};
 
 use crate::NAME;
+#[cfg(unix)]
+use crate::own_name::OwnName;
 use crate::timer::RetransmissionTimer;
 
 /// No datagram is longer.
@@ -36,7 +38,7 @@ pub struct Patience {
 pub struct Server {
     /// As the user called it.
     name: String,
-    socket: OwnedFd,
+    socket: Connected,
     peer: Address,
     /// The addresses that have not been tried yet.
     others: VecDeque<Address>,
@@ -63,7 +65,7 @@ impl Server {
     /// Errors: the name has no address, or no socket can be made for any.
     pub fn find(host: &str, port: u16, prefix: Prefix, patience: Patience) -> Result<Server> {
         let mut others = VecDeque::from(address::resolve(host, port)?);
-        let name = format!("{host}:{port}");
+        let name = address::called(host, port);
         let mut failures = String::new();
         let (socket, peer) = next_address(&name, &mut others, &mut failures)?;
         let (asked, data) = (VecDeque::new(), vec![0; LARGEST_DATAGRAM_BYTES]);
@@ -85,7 +87,7 @@ impl Server {
                     }
                     self.failures += &format!("{}: {}; ", self.peer, exit::plain(errno));
                     let (socket, peer) = next_address(&self.name, &mut self.others, &mut self.failures)?;
-                    berkeley::close(std::mem::replace(&mut self.socket, socket));
+                    std::mem::replace(&mut self.socket, socket).close();
                     self.peer = peer;
                 }
             }
@@ -102,7 +104,7 @@ impl Server {
 
     /// Ends the conversation, of which the server learns nothing.
     pub fn close(self) {
-        berkeley::close(self.socket);
+        self.socket.close();
     }
 
     /// Sends the question and waits for a reply, again and again.
@@ -112,22 +114,23 @@ impl Server {
         for attempt in 0..=self.patience.retries {
             let wait_for = self.timer.wait();
             let sent = Instant::now();
-            match send(&self.socket, question) {
+            match send(&self.socket.0, question) {
                 // No room for it, now: like a datagram that is lost on the way.
                 Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => {}
                 Err(errno) if is_unreachable(errno) => return Ok(Outcome::Unreachable(errno)),
                 Err(errno) => return Err(errno).with_context(|| format!("cannot send to {peer}")),
             }
             while let Wake::Ready(_) =
-                wait(&self.socket, Interest::IN, None, Some(sent + wait_for)).context("cannot wait for the reply")?
+                wait(&self.socket.0, Interest::IN, None, Some(sent + wait_for)).context("cannot wait for the reply")?
             {
-                match recv(&self.socket, &mut self.data) {
+                match recv(&self.socket.0, &mut self.data) {
                     Ok(length) if self.is_old(&self.data[..length], question) => {}
                     Ok(length) => {
                         // Karn's rule: after a second sending, nobody knows which of the two this answers.
                         if attempt == 0 {
                             self.timer.measured(sent.elapsed());
                         }
+                        self.say_timer();
                         return Ok(Outcome::Reply(length));
                     }
                     Err(Errno::AGAIN | Errno::INTR) => {}
@@ -147,6 +150,12 @@ impl Server {
         bail!("cannot get a reply from {peer}: silent after {tries} datagram{plural} and {waited}")
     }
 
+    fn say_timer(&self) {
+        if self.patience.verbose {
+            log::line(NAME, &self.timer);
+        }
+    }
+
     /// Whether this is not the reply to this question, but one more to an earlier one.
     fn is_old(&self, reply: &[u8], question: &[u8]) -> bool {
         !self.prefix.answers(reply, question) && self.asked.iter().any(|asked| self.prefix.answers(reply, asked))
@@ -158,13 +167,17 @@ impl Server {
 }
 
 /// `socket` and `connect` for the first address that will have it.
-fn next_address(name: &str, addresses: &mut VecDeque<Address>, failures: &mut String) -> Result<(OwnedFd, Address)> {
+fn next_address(name: &str, addresses: &mut VecDeque<Address>, failures: &mut String) -> Result<(Connected, Address)> {
     loop {
         let Some(address) = addresses.pop_front() else { bail!("cannot reach {name}: no address") };
         let connected = socket(address.family(), SocketType::DGRAM).and_then(|socket| {
+            #[cfg(unix)]
+            let name = OwnName::bind(&socket, &address)?;
+            #[cfg(windows)]
+            let name = ();
             connect(&socket, &address)?;
             sockopt::set_nonblocking(&socket)?;
-            Ok(socket)
+            Ok(Connected(socket, name))
         });
         match connected {
             Ok(socket) => return Ok((socket, address)),
@@ -176,8 +189,20 @@ fn next_address(name: &str, addresses: &mut VecDeque<Address>, failures: &mut St
     }
 }
 
+/// A socket, and what it is called in the file system, if that's where the server is.
+#[cfg(unix)]
+struct Connected(OwnedFd, #[allow(dead_code)] Option<OwnName>);
+#[cfg(windows)]
+struct Connected(OwnedFd, ());
+
+impl Connected {
+    fn close(self) {
+        berkeley::close(self.0);
+    }
+}
+
 /// `cannot reach localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000`, to be followed by the last cause.
-fn unreachable(name: &str, failures: &str, last: &Address) -> String {
+pub fn unreachable(name: &str, failures: &str, last: &Address) -> String {
     let last = last.to_string();
     if failures.is_empty() && name.replace(['[', ']'], "") == last.replace(['[', ']'], "") {
         format!("cannot reach {last}")
@@ -187,6 +212,10 @@ fn unreachable(name: &str, failures: &str, last: &Address) -> String {
 }
 
 /// The network's answers to a datagram that found nobody.
-fn is_unreachable(errno: Errno) -> bool {
+pub fn is_unreachable(errno: Errno) -> bool {
+    #[cfg(unix)]
+    if errno == Errno::NOENT {
+        return true; // The file of the server's socket is gone.
+    }
     matches!(errno, Errno::CONNREFUSED | Errno::CONNRESET | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN)
 }

@@ -7,33 +7,45 @@
 //! cargo run -p udp-echo-client -- --trace
 //! ```
 //!
-//! The calls are in `ask.rs`: one question, asked again if there is no answer, and `timer.rs` says when. This file asks one, `lines.rs` one for each
-//! line of stdin.
+//! The calls are in `ask.rs`: one question, asked again if there is no answer, and `timer.rs` says when. This file asks one,
+//! `lines.rs` one for each line of stdin. The other uses are `ping.rs`, `load.rs` and `check.rs`.
 
 #![forbid(unsafe_code)]
 
 mod ask;
+mod check;
+mod flow;
+mod ledger;
 mod lines;
+mod load;
+#[cfg(unix)]
+mod own_name;
+mod ping;
 mod timer;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::Parser;
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 use common::prefix::Prefix;
-use common::{cli, exit};
+use common::stats::report::Program;
+use common::{cli, exit, screen};
 
 use ask::{Patience, Server};
 
 const NAME: &str = "udp-echo-client";
+/// Who reports.
+const PROGRAM: Program = Program { name: NAME, version: env!("CARGO_PKG_VERSION"), transport: "udp" };
 
 /// Send a datagram to a UDP echo server, print the reply and check it
 #[derive(Parser)]
-#[command(name = NAME, version)]
+#[command(name = NAME, version, args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    use_: Option<Use>,
+
     #[command(flatten)]
     server: cli::Server,
 
@@ -54,12 +66,20 @@ struct Options {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = cli::some_duration)]
     timeout: Duration,
 
-    /// Say on stderr when something is sent again
+    /// Say on stderr when something is sent again, and what the retransmission timer knows
     #[arg(long, short)]
     verbose: bool,
 
     #[command(flatten)]
     trace: cli::Trace,
+}
+
+/// The other ways to use it.
+#[derive(Subcommand)]
+enum Use {
+    Ping(ping::Options),
+    Load(load::Options),
+    Check(check::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +88,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<()> {
+    match options.use_ {
+        Some(Use::Ping(options)) => return ping::run(options),
+        Some(Use::Load(options)) => return load::run(options),
+        Some(Use::Check(options)) => return check::run(options),
+        None => {}
+    }
     options.trace.turn_on(NAME)?;
     let patience = Patience { retries: options.retries, first_wait: options.timeout, verbose: options.verbose };
     let mut server = Server::find(&options.server.host, options.server.port, options.prefix, patience)?;
@@ -86,10 +112,5 @@ fn run(options: Options) -> Result<()> {
 /// Errors: stdout can't be written.
 fn print(reply: &[u8]) -> Result<bool> {
     let newline: &[u8] = if reply.ends_with(b"\n") { b"" } else { b"\n" };
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(&[reply, newline].concat()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error).context("cannot write to stdout"),
-    }
+    screen::print([reply, newline].concat())
 }

@@ -3,6 +3,7 @@
 //! The wait follows the round-trip times that were measured, and how much they vary; as long as there are none, it is what
 //! the user says. Each time it was not long enough, it doubles.
 
+use std::fmt;
 use std::time::Duration;
 
 /// RFC 6298 has a second, for TCP in the wide world. An echo that is asked by a person may be asked again sooner.
@@ -16,12 +17,14 @@ pub struct RetransmissionTimer {
     /// The smoothed round-trip time, and how far the times lie from it; None: none is known.
     smoothed: Option<(Duration, Duration)>,
     wait: Duration,
+    /// The last time that was measured; None: the last reply says nothing, since its question was sent more than once.
+    last: Option<Duration>,
 }
 
 impl RetransmissionTimer {
     /// No round-trip time is known, and the first wait is so long.
     pub fn new(first: Duration) -> RetransmissionTimer {
-        RetransmissionTimer { first, smoothed: None, wait: first }
+        RetransmissionTimer { first, smoothed: None, wait: first, last: None }
     }
 
     /// How long to wait now.
@@ -36,6 +39,7 @@ impl RetransmissionTimer {
             Some((smoothed, variation)) => ((smoothed * 7 + time) / 8, (variation * 3 + smoothed.abs_diff(time)) / 4),
         };
         self.smoothed = Some((smoothed, variation));
+        self.last = Some(time);
         // Never longer than what the user has said is long enough.
         self.wait = (smoothed + variation * 4).max(SHORTEST.min(self.first)).min(self.first);
     }
@@ -43,6 +47,22 @@ impl RetransmissionTimer {
     /// The wait was over, and nothing had come.
     pub fn timed_out(&mut self) {
         self.wait = (self.wait * 2).min(LONGEST.max(self.first));
+        self.last = None;
+    }
+}
+
+/// What it knows, in the words of RFC 6298: `round trip 0.087 ms: SRTT 0.087 ms, RTTVAR 0.044 ms, RTO 200.000 ms`.
+impl fmt::Display for RetransmissionTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |duration: Duration| format!("{:.3} ms", duration.as_secs_f64() * 1e3);
+        match self.last {
+            Some(last) => write!(f, "round trip {}: ", ms(last))?,
+            None => write!(f, "round trip unknown, since it was sent more than once (Karn's rule): ")?,
+        }
+        if let Some((smoothed, variation)) = self.smoothed {
+            write!(f, "SRTT {}, RTTVAR {}, ", ms(smoothed), ms(variation))?;
+        }
+        write!(f, "RTO {}", ms(self.wait))
     }
 }
 
@@ -78,6 +98,21 @@ mod tests {
         timer.measured(ms(180));
         // 110, and (37.5 * 3 + 80) / 4 = 48.125.
         assert_eq!(timer.wait(), Duration::from_micros(302_500));
+    }
+
+    #[test]
+    fn what_it_knows_is_told_in_the_words_of_the_rfc() {
+        let mut timer = RetransmissionTimer::new(ms(1000));
+        timer.measured(ms(100));
+        assert_eq!(timer.to_string(), "round trip 100.000 ms: SRTT 100.000 ms, RTTVAR 50.000 ms, RTO 300.000 ms");
+        timer.timed_out();
+        assert_eq!(
+            timer.to_string(),
+            "round trip unknown, since it was sent more than once (Karn's rule): SRTT 100.000 ms, RTTVAR 50.000 ms, RTO 600.000 ms"
+        );
+        let mut unlucky = RetransmissionTimer::new(ms(1000));
+        unlucky.timed_out();
+        assert!(unlucky.to_string().ends_with("(Karn's rule): RTO 2000.000 ms"), "{unlucky}");
     }
 
     #[test]

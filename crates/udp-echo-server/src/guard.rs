@@ -5,7 +5,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+
+use common::address::Address;
 
 use crate::rate::{Rate, RateLimit};
 use crate::repeats::Repeats;
@@ -16,6 +19,8 @@ const HIGHEST_LOW_PORT: u16 = 1023;
 /// Why a datagram is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// It came from a socket in the file system that has no name, where nobody can be answered.
+    Nameless,
     /// It came from port 0, where nobody can be answered.
     PortZero,
     /// It came from this very socket.
@@ -34,7 +39,8 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Refusal; 7] = [
+    pub const ALL: [Refusal; 8] = [
+        Refusal::Nameless,
         Refusal::PortZero,
         Refusal::OwnAddress,
         Refusal::SamePort,
@@ -47,6 +53,7 @@ impl Refusal {
     /// What the account calls the datagrams that were refused for this reason.
     pub fn counted(self) -> &'static str {
         match self {
+            Refusal::Nameless => "without an address",
             Refusal::PortZero => "from port 0",
             Refusal::OwnAddress => "from ourselves",
             Refusal::SamePort => "from our own port",
@@ -61,6 +68,7 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Refusal::Nameless => "its socket has no name to answer to",
             Refusal::PortZero => "port 0 can't be answered",
             Refusal::OwnAddress => "that is this server itself",
             Refusal::SamePort => "its port is our own, so it may be a server like this one (--allow-same-port)",
@@ -75,9 +83,10 @@ impl fmt::Display for Refusal {
 }
 
 /// What the guard goes by.
+#[derive(Clone)]
 pub struct Rules {
     /// The address the server is bound to.
-    pub local: SocketAddr,
+    pub local: Address,
     /// What goes before each datagram that is sent back.
     pub prefix: Vec<u8>,
     /// Answer a port with our number.
@@ -94,13 +103,13 @@ pub struct Rules {
 pub struct Guard {
     rules: Rules,
     repeats: Option<Repeats>,
-    rate_limit: Option<RateLimit>,
+    rate_limit: Option<Arc<Mutex<RateLimit>>>,
 }
 
 /// A datagram, as the guard sees it.
 pub struct Datagram<'a> {
     /// Where it says that it came from.
-    pub peer: SocketAddr,
+    pub peer: &'a Address,
     /// Where it was sent to, if that is known.
     pub destination: Option<IpAddr>,
     /// Whether others than this machine got it too, as far as is known.
@@ -113,24 +122,35 @@ impl Guard {
     /// Nothing has happened yet.
     pub fn new(rules: Rules) -> Guard {
         let repeats = rules.loop_guard.then(|| Repeats::new(&rules.prefix, Instant::now()));
-        let rate_limit = RateLimit::new(rules.rate_limit, Instant::now());
+        let rate_limit = RateLimit::new(rules.rate_limit, Instant::now()).map(|limit| Arc::new(Mutex::new(limit)));
         Guard { rules, repeats, rate_limit }
     }
 
-    /// Whether to answer.
+    /// Another one for another thread. The datagrams of one port all go to one thread, but not those of one address: so the
+    /// limit per address is for both together.
+    #[cfg(target_os = "linux")]
+    pub fn another(&self) -> Guard {
+        Guard { rate_limit: self.rate_limit.clone(), ..Guard::new(self.rules.clone()) }
+    }
+
+    /// Whether to answer; `now` is only asked for if it matters.
     ///
     /// Errors: the first reason not to.
-    pub fn admit(&mut self, datagram: &Datagram) -> Result<(), Refusal> {
-        self.rules.admit(datagram)?;
-        let now = Instant::now();
+    pub fn admit(&mut self, datagram: &Datagram, now: impl Fn() -> Instant) -> Result<(), Refusal> {
+        let internet = datagram.peer.internet();
+        match internet {
+            Some(peer) => self.rules.admit(peer, datagram)?,
+            None if is_nameless(datagram.peer) => return Err(Refusal::Nameless),
+            None => {}
+        }
         if let Some(repeats) = &mut self.repeats
-            && !repeats.admits(&datagram.peer, datagram.data, now)
+            && !repeats.admits(datagram.peer, datagram.data, now())
         {
             return Err(Refusal::Loop);
         }
-        if let Some(limit) = &mut self.rate_limit
-            && !datagram.peer.ip().to_canonical().is_loopback()
-            && !limit.admits(datagram.peer.ip(), now)
+        if let Some(limit) = &self.rate_limit
+            && let Some(peer) = internet.filter(|peer| !peer.ip().to_canonical().is_loopback())
+            && !limit.lock().unwrap_or_else(PoisonError::into_inner).admits(peer.ip(), now())
         {
             return Err(Refusal::Rate);
         }
@@ -138,18 +158,28 @@ impl Guard {
     }
 }
 
+/// A client's socket in the file system has a name only if the client gave it one: unix(7).
+fn is_nameless(peer: &Address) -> bool {
+    match peer {
+        Address::Internet(_) => false,
+        #[cfg(unix)]
+        Address::Unix(path) => path.as_os_str().is_empty(),
+    }
+}
+
 impl Rules {
     /// What can be told from one datagram alone.
-    fn admit(&self, datagram: &Datagram) -> Result<(), Refusal> {
-        let (from, port) = (datagram.peer.ip().to_canonical(), datagram.peer.port());
-        let asked = datagram.destination.unwrap_or(self.local.ip()).to_canonical();
+    fn admit(&self, peer: SocketAddr, datagram: &Datagram) -> Result<(), Refusal> {
+        let Some(local) = self.local.internet() else { return Ok(()) };
+        let (from, port) = (peer.ip().to_canonical(), peer.port());
+        let asked = datagram.destination.unwrap_or(local.ip()).to_canonical();
         if port == 0 {
             return Err(Refusal::PortZero);
         }
-        if port == self.local.port() && from == asked {
+        if port == local.port() && from == asked {
             return Err(Refusal::OwnAddress);
         }
-        if port == self.local.port() && !self.allow_same_port {
+        if port == local.port() && !self.allow_same_port {
             return Err(Refusal::SamePort);
         }
         if port <= HIGHEST_LOW_PORT && !self.allow_low_ports {
@@ -169,7 +199,7 @@ mod tests {
 
     fn rules(local: &str) -> Rules {
         Rules {
-            local: local.parse().unwrap(),
+            local: Address::Internet(local.parse().unwrap()),
             prefix: b"echo -> ".to_vec(),
             allow_same_port: false,
             allow_low_ports: false,
@@ -178,9 +208,10 @@ mod tests {
         }
     }
 
-    fn from<'a>(peer: &str, destination: &str) -> Datagram<'a> {
+    /// What these rules say of a datagram.
+    fn judged(rules: &Rules, peer: &str, destination: &str, to_many: bool) -> Result<(), Refusal> {
         let (peer, destination) = (peer.parse().unwrap(), destination.parse().ok());
-        Datagram { peer, destination, to_many: false, data: b"x" }
+        rules.admit(peer, &Datagram { peer: &peer.into(), destination, to_many, data: b"x" })
     }
 
     #[test]
@@ -200,26 +231,45 @@ mod tests {
             ("[2001:db8::1]:40000", "ff02::1", Err(Refusal::ToMany)),
         ];
         for (peer, destination, expected) in cases {
-            assert_eq!(rules("[::]:2000").admit(&from(peer, destination)), expected, "{peer} to {destination}");
+            assert_eq!(judged(&rules("[::]:2000"), peer, destination, false), expected, "{peer} to {destination}");
         }
-        let broadcast = Datagram { to_many: true, ..from("192.0.2.1:40000", "192.0.2.255") };
-        assert_eq!(rules("[::]:2000").admit(&broadcast), Err(Refusal::ToMany));
+        let broadcast = judged(&rules("[::]:2000"), "192.0.2.1:40000", "192.0.2.255", true);
+        assert_eq!(broadcast, Err(Refusal::ToMany));
     }
 
     #[test]
     fn exceptions_are_made_on_request_but_never_for_port_0_or_itself() {
         let lenient = Rules { allow_same_port: true, allow_low_ports: true, ..rules("192.0.2.7:2000") };
-        assert_eq!(lenient.admit(&from("192.0.2.1:2000", "")), Ok(()));
-        assert_eq!(lenient.admit(&from("192.0.2.1:7", "")), Ok(()));
-        assert_eq!(lenient.admit(&from("192.0.2.1:0", "")), Err(Refusal::PortZero));
-        assert_eq!(lenient.admit(&from("192.0.2.7:2000", "")), Err(Refusal::OwnAddress));
+        assert_eq!(judged(&lenient, "192.0.2.1:2000", "", false), Ok(()));
+        assert_eq!(judged(&lenient, "192.0.2.1:7", "", false), Ok(()));
+        assert_eq!(judged(&lenient, "192.0.2.1:0", "", false), Err(Refusal::PortZero));
+        assert_eq!(judged(&lenient, "192.0.2.7:2000", "", false), Err(Refusal::OwnAddress));
     }
 
     #[test]
-    fn the_rate_limit_is_not_for_this_machine() {
+    fn the_rate_limit_is_not_for_this_machine_and_is_the_same_for_all_threads() {
         let mut guard = Guard::new(Rules { rate_limit: "3".parse().unwrap(), ..rules("[::]:2000") });
-        let mut answered = |peer| (0..9).filter(|_| guard.admit(&from(peer, "192.0.2.7")).is_ok()).count();
-        assert_eq!(answered("192.0.2.1:40000"), 3);
-        assert_eq!(answered("[::ffff:127.0.0.1]:40000"), 9);
+        let now = Instant::now();
+        let answered = |guard: &mut Guard, peer: &str| {
+            let peer = Address::Internet(peer.parse().unwrap());
+            let datagram = Datagram { peer: &peer, destination: None, to_many: false, data: b"x" };
+            (0..9).filter(|_| guard.admit(&datagram, || now).is_ok()).count()
+        };
+        assert_eq!(answered(&mut guard, "192.0.2.1:40000"), 3);
+        assert_eq!(answered(&mut guard, "[::ffff:127.0.0.1]:40000"), 9);
+        #[cfg(target_os = "linux")]
+        assert_eq!(answered(&mut guard.another(), "192.0.2.1:40001"), 0);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_client_in_the_file_system_needs_a_name() {
+        let local = Address::Unix("/run/echo".into());
+        let mut guard = Guard::new(Rules { local, ..rules("[::]:2000") });
+        for (path, expected) in [("", Err(Refusal::Nameless)), ("/run/client", Ok(())), ("\0abstract", Ok(()))] {
+            let datagram =
+                Datagram { peer: &Address::Unix(path.into()), destination: None, to_many: false, data: b"x" };
+            assert_eq!(guard.admit(&datagram, Instant::now), expected, "{path:?}");
+        }
     }
 }

@@ -3,78 +3,47 @@
 //! Its partner is `udp-echo-client`. Both at once, in two terminals:
 //!
 //! ```text
-//! cargo run -p udp-echo-server -- --host 127.0.0.1 --trace
+//! cargo run -p udp-echo-server -- --design simple --host 127.0.0.1 --trace
 //! cargo run -p udp-echo-client
 //! ```
 //!
-//! This file makes the socket. The loop is in `simple.rs`; whom it answers, and whom it had better not, is in `guard.rs`,
-//! with `repeats.rs` for recognising a loop and `rate.rs` for the limit per source; what it did is counted in `tally.rs`.
+//! This file makes the socket. What becomes of datagrams is a design: one after the other in `simple.rs`, many with each system
+//! call in `batch.rs`; and in `faulty.rs` and `faults.rs` there is a bad network on demand. Whom the server answers, and whom
+//! it had better not, is in `guard.rs`, with `repeats.rs` for recognising a loop and `rate.rs` for the limit per source; what
+//! it did is counted in `tally.rs`.
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod batch;
+mod faults;
+mod faulty;
 mod guard;
+mod options;
 mod rate;
 mod repeats;
+mod server;
 mod simple;
 mod tally;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
-use common::prefix::Prefix;
 use common::signal::Stop;
-use common::{Errno, address, cli, exit, listener, log, sockopt};
+use common::{Errno, address, exit, listener, log, sockopt};
 
 use guard::{Guard, Rules};
-use rate::Rate;
-use simple::Server;
+#[cfg(target_os = "linux")]
+use options::Design;
+use options::Options;
+use server::Server;
+use tally::Tally;
 
 const NAME: &str = "udp-echo-server";
-
-/// How much may wait to be received: a burst of a few thousand small datagrams. The kernel gives what it may.
-const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-
-/// Send each UDP datagram back to where it came from, with a prefix
-///
-/// Some datagrams are never answered, because the answer would go round in a loop or hit somebody who did not ask: those
-/// from port 0, from this server's own port, from ports below 1024, to a broadcast or multicast address, those that two
-/// echo servers send each other, and more from one address than --rate-limit allows.
-#[derive(Parser)]
-#[command(name = NAME, version)]
-struct Options {
-    #[command(flatten)]
-    listen: cli::Listen,
-
-    /// Text to put before each datagram that is sent back; '' for a plain echo (RFC 862)
-    #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
-    prefix: Prefix,
-
-    /// Answer clients whose port is this server's own: they may be another such server, or this one by another address
-    #[arg(long)]
-    allow_same_port: bool,
-
-    /// Answer clients whose port is below 1024: they may be a server that answers anything, such as echo or chargen
-    #[arg(long)]
-    allow_low_ports: bool,
-
-    /// Go on answering a client that sends back what it was sent, for load generators that repeat one payload
-    #[arg(long)]
-    no_loop_guard: bool,
-
-    /// Most datagrams a second to answer from one address, this machine's excepted; or off
-    #[arg(long, value_name = "N", default_value_t = Rate::DEFAULT)]
-    rate_limit: Rate,
-
-    /// Print each datagram that is answered, as the lecture's server does
-    #[arg(long, short)]
-    verbose: bool,
-
-    #[command(flatten)]
-    trace: cli::Trace,
-}
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -83,48 +52,140 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
-    let socket = open(&options)?;
+    #[cfg(unix)]
+    let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
+    let sockets = open(&options)?;
     let stop = Stop::on_signals()?;
-    let local = listener::announce(NAME, &socket)?.internet().context("cannot serve a socket without a port")?;
+    let tally = Arc::new(Tally::of(&sockets));
+    #[cfg(unix)]
+    report_on_request(Arc::clone(&tally))?;
+    let local = listener::announce(NAME, &sockets[0])?;
     let rules = Rules {
-        local,
+        local: local.clone(),
         prefix: options.prefix.as_bytes().to_vec(),
         allow_same_port: options.allow_same_port,
         allow_low_ports: options.allow_low_ports,
         loop_guard: !options.no_loop_guard,
         rate_limit: options.rate_limit,
     };
-    let server = Server { local, prefix: options.prefix, guard: Guard::new(rules), verbose: options.verbose };
-    let tally = simple::serve(socket, server, &stop)?;
+    let server = Server {
+        is_internet: local.internet().is_some(),
+        everywhere: local.is_everywhere(),
+        prefix: options.prefix.clone(),
+        guard: Guard::new(rules),
+        tally: Arc::clone(&tally),
+        verbose: options.verbose,
+        dropped: 0,
+    };
+    serve(sockets, server, &options, &stop)?;
     log::line(NAME, tally);
     Ok(())
 }
 
-/// The server's end point: `socket` and `bind`. There is no `listen` and no `accept`: all clients share this one socket.
-fn open(options: &Options) -> Result<OwnedFd> {
-    let addresses = address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?;
-    let socket = listener::first_that_opens(&addresses, |address| {
-        let socket = socket(address.family(), SocketType::DGRAM)?;
-        listener::prepare_datagram(&socket, address)?;
-        ask_where_to(&socket, address)?;
-        bind(&socket, address)?;
-        Ok(socket)
-    })?;
-    sockopt::set_receive_buffer(&socket, RECEIVE_BUFFER_BYTES).context("cannot set up the socket")?;
+/// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.
+fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: &Stop) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch && server.is_internet {
+        return batch::serve(sockets, server, stop);
+    }
+    let socket = sockets.swap_remove(0);
+    if options.faults.any() {
+        faulty::serve(socket, server, options.faults.clone(), options.drain, stop)
+    } else {
+        simple::serve(socket, server, stop)
+    }
+}
+
+/// The server's end point: the socket that this process was started with, or one of its own; several for several threads.
+fn open(options: &Options) -> Result<Vec<OwnedFd>> {
+    #[cfg(unix)]
+    if let Some(socket) = listener::handed_over_datagram()? {
+        let local = sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
+        ask_the_kernel(&socket, &local, options).context("cannot set up the socket")?;
+        return Ok(vec![socket]);
+    }
+    #[cfg(unix)]
+    let unix = options.unix.as_ref().map(|path| vec![Address::Unix(path.clone())]);
+    #[cfg(windows)]
+    let unix = None;
+    let addresses = match unix {
+        Some(unix) => unix,
+        None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
+    };
+    let first = listener::first_that_opens(&addresses, |address| make(address, options, |_| Ok(())))?;
+    #[cfg_attr(not(target_os = "linux"), expect(unused_mut))]
+    let mut sockets = vec![first];
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch && options.workers > 1 {
+        // Only now: so another server that has the port already, or comes later, is told that the address is in use.
+        let local = sockopt::getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
+        sockopt::set_reuse_port(&sockets[0]).context("cannot share the port among the workers")?;
+        for _ in 1..options.workers {
+            let another = make(&local, options, |socket| sockopt::set_reuse_port(socket));
+            sockets.push(another.with_context(|| format!("cannot listen on {local} with another worker"))?);
+        }
+    }
+    if addresses[0].internet().is_some() {
+        for socket in &sockets {
+            listener::ask_for_room(NAME, socket, options.receive_buffer).context("cannot set up the socket")?;
+        }
+    }
+    Ok(sockets)
+}
+
+/// `socket` and `bind`. There is no `listen` and no `accept`: all clients share this one socket.
+fn make(address: &Address, options: &Options, share: impl Fn(&OwnedFd) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
+    let socket = socket(address.family(), SocketType::DGRAM)?;
+    listener::prepare_datagram(&socket, address)?;
+    ask_the_kernel(&socket, address, options)?;
+    share(&socket)?;
+    bind(&socket, address)?;
+    #[cfg(unix)]
+    common::unix_socket::set_mode(address, options.unix_mode)?;
     Ok(socket)
 }
 
-/// On every interface, an answer has to come from the address that was asked: see `simple.rs`.
+/// On every interface, asks the kernel to tell with each datagram where it was sent to, since the answer has to come from there:
+/// see `simple.rs`. Where datagrams bring such news anyway, it tells how many others were lost.
 #[cfg(unix)]
-fn ask_where_to(socket: &OwnedFd, address: &Address) -> Result<(), Errno> {
-    match address.internet() {
-        Some(address) if address.ip().is_unspecified() => common::packet_info::turn_on(socket, &address),
-        _ => Ok(()),
+fn ask_the_kernel(socket: &OwnedFd, address: &Address, options: &Options) -> Result<(), Errno> {
+    let Some(internet) = address.internet() else { return Ok(()) };
+    if address.is_everywhere() {
+        common::packet_info::turn_on(socket, &internet)?;
     }
+    #[cfg(target_os = "linux")]
+    if address.is_everywhere() || options.design() == Design::Batch {
+        common::packet_info::count_drops(socket)?;
+    }
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch {
+        // An old kernel can't, and hands each over by itself.
+        let _ = common::datagrams::take_glued(socket);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = options;
+    Ok(())
 }
 
 /// On Windows the system chooses.
 #[cfg(windows)]
-fn ask_where_to(_socket: &OwnedFd, _address: &Address) -> Result<(), Errno> {
+fn ask_the_kernel(_socket: &OwnedFd, _address: &Address, _options: &Options) -> Result<(), Errno> {
+    Ok(())
+}
+
+/// Prints the account each time that SIGUSR1 asks for it.
+#[cfg(unix)]
+fn report_on_request(tally: Arc<Tally>) -> Result<()> {
+    /// Enough to print a line.
+    const STACK_BYTES: usize = 64 * 1024;
+    let requests = common::signal::Requests::on_usr1()?;
+    let report = move || {
+        while requests.wait() {
+            tally.look();
+            log::line(NAME, &tally);
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+    thread.spawn(report).context("cannot start a thread")?;
     Ok(())
 }

@@ -6,8 +6,7 @@
 //! waits a little before it sends the same. So a number of repeats is borne with, and forgotten at the pace of a patient
 //! person; from then on what comes back is not answered, and the loop is at its end.
 
-use std::hash::BuildHasher;
-use std::net::SocketAddr;
+use std::hash::{BuildHasher, Hash};
 use std::time::Instant;
 
 use common::prefix::Prefix;
@@ -40,7 +39,8 @@ pub struct Repeats {
 
 #[derive(Clone, Copy)]
 struct Source {
-    peer: Option<SocketAddr>,
+    /// Its address, hashed: nobody outside can tell which others have the same.
+    peer: Option<u64>,
     /// When it was last heard.
     heard: Instant,
     /// How often it has brought something back, less what is forgotten.
@@ -68,10 +68,10 @@ impl Repeats {
     }
 
     /// Whether to answer this datagram: it isn't one repeat too many. If so, it is remembered.
-    pub fn admits(&mut self, peer: &SocketAddr, data: &[u8], now: Instant) -> bool {
+    pub fn admits(&mut self, peer: &impl Hash, data: &[u8], now: Instant) -> bool {
         let datagram = Fingerprint::new(data, &self.hasher);
-        let index = self.hasher.hash_one(peer) as usize % SETS;
-        let source = find(&mut self.sets[index], peer, now);
+        let peer = self.hasher.hash_one(peer);
+        let source = find(&mut self.sets[peer as usize % SETS], peer, now);
         let forgotten = now.duration_since(source.heard).as_secs_f64() * FORGOTTEN_PER_SECOND;
         source.repeats = (source.repeats - forgotten).max(0.0);
         source.heard = now;
@@ -100,14 +100,14 @@ impl Repeats {
 
 /// What is known of a peer. For a new one, the least suspicious of its set is forgotten, and of several the one that has
 /// been silent the longest: many others that come and go don't hide a loop.
-fn find<'a>(set: &'a mut [Source; WAYS], peer: &SocketAddr, now: Instant) -> &'a mut Source {
-    if let Some(known) = set.iter().position(|source| source.peer == Some(*peer)) {
+fn find(set: &mut [Source; WAYS], peer: u64, now: Instant) -> &mut Source {
+    if let Some(known) = set.iter().position(|source| source.peer == Some(peer)) {
         return &mut set[known];
     }
     let suspicion = |source: &Source| (source.peer.is_some(), source.repeats, source.heard);
     let least = set.iter_mut().min_by(|a, b| suspicion(a).partial_cmp(&suspicion(b)).expect("no repeats are NaN"));
     let least = least.expect("a set has ways");
-    *least = Source { peer: Some(*peer), heard: now, repeats: 0.0, datagrams: [None; REMEMBERED], next: 0 };
+    *least = Source { peer: Some(peer), heard: now, repeats: 0.0, datagrams: [None; REMEMBERED], next: 0 };
     least
 }
 
@@ -150,6 +150,7 @@ fn word(data: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use std::collections::VecDeque;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     /// Another echo server: what it puts before a datagram, and how much of one it takes.
@@ -164,7 +165,7 @@ mod tests {
     fn answers(our_prefix: &str, other: &Other, forged: &[&[u8]], round_trip: Duration) -> usize {
         let mut now = Instant::now();
         let mut repeats = Repeats::new(our_prefix.as_bytes(), now);
-        let peer = "192.0.2.9:2001".parse().unwrap();
+        let peer: SocketAddr = "192.0.2.9:2001".parse().unwrap();
         let mut flying: VecDeque<Vec<u8>> = forged.iter().map(|data| data.to_vec()).collect();
         let mut answers = 0;
         while let Some(data) = flying.pop_front().filter(|_| answers < 1_000_000) {
@@ -209,7 +210,7 @@ mod tests {
     fn many_other_clients_do_not_hide_a_loop() {
         let now = Instant::now();
         let mut repeats = Repeats::new(b"", now);
-        let peer = "192.0.2.9:2001".parse().unwrap();
+        let peer: SocketAddr = "192.0.2.9:2001".parse().unwrap();
         let mut answers = 0;
         for round in 0..2000u32 {
             answers += usize::from(repeats.admits(&peer, b"looping", now));
@@ -226,7 +227,7 @@ mod tests {
         let now = Instant::now();
         for prefix in ["", "echo -> "] {
             let mut repeats = Repeats::new(prefix.as_bytes(), now);
-            let peer = "192.0.2.9:40000".parse().unwrap();
+            let peer: SocketAddr = "192.0.2.9:40000".parse().unwrap();
             for number in 0..100_000u64 {
                 let data = [&number.to_be_bytes()[..], &[b'.'; 100]].concat();
                 assert!(repeats.admits(&peer, &data, now), "{number}");
@@ -238,7 +239,7 @@ mod tests {
     fn a_monitor_that_repeats_one_payload_each_second_is_always_answered() {
         let start = Instant::now();
         let mut repeats = Repeats::new(b"", start);
-        let peer = "192.0.2.9:40000".parse().unwrap();
+        let peer: SocketAddr = "192.0.2.9:40000".parse().unwrap();
         for second in 0..10_000 {
             let now = start + Duration::from_secs(second);
             assert!(repeats.admits(&peer, b"still there?", now));

@@ -7,88 +7,84 @@
 //! tell which of this machine's addresses was asked, and `sendto` may answer from another, which a connected client never
 //! sees. There `recvmsg` and `sendmsg` take their places, the same calls with room for one address more.
 
-use std::net::SocketAddr;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
+use common::Errno;
 use common::berkeley::{OwnedFd, close, recvfrom, sendto};
-use common::prefix::Prefix;
+#[cfg(unix)]
+use common::packet_info::{recvmsg, sendmsg};
 use common::signal::Stop;
 use common::wait::{Interest, Wake, wait};
-use common::{Errno, address, listener};
 
-#[cfg(unix)]
-use common::packet_info::{Asked, recvmsg, sendmsg};
-
-use crate::guard::{Datagram, Guard};
-use crate::tally::Tally;
+use crate::server::{Incoming, Server};
 
 /// Room for the largest datagram there is: its length field has 16 bits. What does not fit into a buffer is cut off without
 /// a word, and an echo must not be.
-const LARGEST_DATAGRAM_BYTES: usize = 65_535;
+pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 
-/// What the loop needs to know.
-pub struct Server {
-    /// The address the socket is bound to.
-    pub local: SocketAddr,
-    /// What goes before each datagram.
-    pub prefix: Prefix,
-    /// Whom not to answer.
-    pub guard: Guard,
-    /// Whether to print each datagram.
-    pub verbose: bool,
-}
-
-/// Answers datagrams until the server is asked to stop, and returns the account of it. No datagram ends the loop: not an
-/// empty one, and not one that can't be answered.
+/// Answers datagrams until the server is asked to stop. No datagram ends the loop: not an empty one, and not one that can't
+/// be answered.
 ///
 /// Errors: the socket itself is broken.
-pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let mut buffer = server.prefix.buffer(LARGEST_DATAGRAM_BYTES);
+pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
     let prefix_bytes = server.prefix.as_bytes().len();
-    let everywhere = cfg!(unix) && server.local.ip().is_unspecified();
+    let mut buffer = server.prefix.buffer(LARGEST_DATAGRAM_BYTES);
     while let Wake::Ready(_) = wait(&socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")? {
-        let received = if everywhere {
-            receive_where_asked(&socket, &mut buffer[prefix_bytes..])
-        } else {
-            recvfrom(&socket, &mut buffer[prefix_bytes..])
-                .and_then(|(length, peer)| Ok((length, peer.internet().ok_or(Errno::AFNOSUPPORT)?, None)))
-        };
-        let (length, peer, asked) = match received {
-            Ok(received) => received,
+        let incoming = match receive(&socket, &mut buffer[prefix_bytes..], server.everywhere) {
+            Ok(incoming) => incoming,
             Err(errno) if is_passing(errno) => continue,
             Err(errno) => return Err(errno).context("cannot receive datagrams"),
         };
-        tally.received += 1;
-        let (data, reply) = (&buffer[prefix_bytes..prefix_bytes + length], &buffer[..prefix_bytes + length]);
-        let destination = asked.map(|asked| asked.destination);
-        let to_many = asked.is_some_and(|asked| asked.answer_from != asked.destination);
-        if let Err(refusal) = server.guard.admit(&Datagram { peer, destination, to_many, data }) {
-            tally.refused(refusal, &peer);
+        server.tally.received.add(1);
+        server.has_lost(incoming.dropped);
+        let reply = &buffer[..prefix_bytes + incoming.length];
+        let data = &reply[prefix_bytes..];
+        if !server.admits(&incoming.peer, &incoming.asked, data, Instant::now) {
             continue;
         }
-        let sent = match &asked {
-            Some(asked) => send_from(&socket, reply, &peer, asked),
-            None => sendto(&socket, reply, &peer.into()),
-        };
-        match sent {
+        match answer(&socket, reply, &incoming) {
             Ok(_) => {
-                tally.answered += 1;
-                if server.verbose {
-                    let (data, peer) = (data.escape_ascii(), address::show(&peer));
-                    listener::say(&format!("UDP server: \"{data}\" from {peer}\n"));
-                }
+                server.tally.answered.add(1);
+                server.show(data, &incoming.peer);
             }
-            Err(errno) => tally.not_sent(errno, &peer, reply.len()),
+            Err(errno) => server.tally.not_sent(errno, &incoming.peer, reply.len()),
         }
     }
+    server.tally.look();
     close(socket);
-    Ok(tally)
+    Ok(())
 }
 
-/// Errors that `recvfrom` may return without anything being wrong with the socket: no datagram after all (its checksum was
+/// The next datagram. `everywhere`: and where it was sent to.
+///
+/// Errors: as recvfrom(2).
+pub fn receive(socket: &OwnedFd, room: &mut [u8], everywhere: bool) -> Result<Incoming, Errno> {
+    #[cfg(unix)]
+    if everywhere {
+        let arrival = recvmsg(socket, room)?;
+        let (length, peer) = (arrival.length, arrival.peer.into());
+        return Ok(Incoming { length, peer, asked: arrival.asked, dropped: arrival.dropped });
+    }
+    let _ = everywhere;
+    let (length, peer) = recvfrom(socket, room)?;
+    Ok(Incoming { length, peer, asked: None, dropped: None })
+}
+
+/// Sends a reply to where the datagram came from, and from where it was sent to.
+///
+/// Errors: as sendto(2).
+pub fn answer(socket: &OwnedFd, reply: &[u8], to: &Incoming) -> Result<usize, Errno> {
+    #[cfg(unix)]
+    if let (Some(asked), Some(peer)) = (&to.asked, to.peer.internet()) {
+        return sendmsg(socket, reply, &peer, asked);
+    }
+    sendto(socket, reply, &to.peer)
+}
+
+/// Errors that receiving may end with without anything being wrong with the socket: no datagram after all (its checksum was
 /// wrong), or, on some systems, the news that an earlier answer found nobody.
-fn is_passing(errno: Errno) -> bool {
+pub fn is_passing(errno: Errno) -> bool {
     #[cfg(unix)]
     if errno == Errno::NOMEM {
         return true;
@@ -104,32 +100,4 @@ fn is_passing(errno: Errno) -> bool {
             | Errno::HOSTUNREACH
             | Errno::NOBUFS
     )
-}
-
-#[cfg(unix)]
-fn receive_where_asked(socket: &OwnedFd, room: &mut [u8]) -> Result<(usize, SocketAddr, Option<Asked>), Errno> {
-    recvmsg(socket, room)
-}
-
-#[cfg(unix)]
-fn send_from(socket: &OwnedFd, reply: &[u8], peer: &SocketAddr, asked: &Asked) -> Result<usize, Errno> {
-    sendmsg(socket, reply, peer, asked)
-}
-
-/// Where the kernel can't be asked, nothing is known of it.
-#[cfg(windows)]
-#[derive(Clone, Copy)]
-struct Asked {
-    destination: std::net::IpAddr,
-    answer_from: std::net::IpAddr,
-}
-
-#[cfg(windows)]
-fn receive_where_asked(socket: &OwnedFd, room: &mut [u8]) -> Result<(usize, SocketAddr, Option<Asked>), Errno> {
-    recvfrom(socket, room).and_then(|(length, peer)| Ok((length, peer.internet().ok_or(Errno::AFNOSUPPORT)?, None)))
-}
-
-#[cfg(windows)]
-fn send_from(socket: &OwnedFd, reply: &[u8], peer: &SocketAddr, _asked: &Asked) -> Result<usize, Errno> {
-    sendto(socket, reply, &(*peer).into())
 }

@@ -106,14 +106,39 @@ fn what_is_not_answered_is_sent_again_and_no_more_than_that() {
         let said: Vec<&str> = outcome.stderr.lines().collect();
         if verbose {
             let no_reply = format!("udp-echo-client: no reply from {} within", server.address);
-            let expected =
-                [format!("{no_reply} 500ms: sending again (1)"), format!("{no_reply} 1s: sending again (2)")];
+            let timer =
+                "udp-echo-client: round trip unknown, since it was sent more than once (Karn's rule): RTO 2000.000 ms";
+            let expected = [
+                format!("{no_reply} 500ms: sending again (1)"),
+                format!("{no_reply} 1s: sending again (2)"),
+                timer.to_owned(),
+            ];
             assert_eq!(said, expected);
         } else {
             assert!(said.is_empty(), "{said:?}");
         }
         assert_eq!(server.received(), [b"once more"; 3]);
     }
+}
+
+#[test]
+fn verbose_shows_what_the_retransmission_timer_has_learned() {
+    let server = Server::start("udp-echo-server", &["--delay", "30ms"]);
+    let arguments = [&server.host(), &server.port(), "-", "--verbose"];
+    let outcome = run_with_input("udp-echo-client", &arguments, b"one\ntwo\n");
+    assert_eq!(outcome.text(), "echo -> one\necho -> two\n");
+    for line in outcome.stderr.lines() {
+        let numbers = line.strip_prefix("udp-echo-client: round trip ").unwrap_or_else(|| panic!("{outcome:?}"));
+        let ms = |name: &str| -> f64 {
+            let number = numbers.split(name).nth(1).unwrap().split(" ms").next().unwrap();
+            number.parse().unwrap_or_else(|_| panic!("{name}: {line}"))
+        };
+        assert!(ms("") >= 30.0 && ms("SRTT ") >= 30.0 && ms("RTO ") >= 200.0, "{line}");
+        // RFC 6298: RTO is SRTT + 4 RTTVAR, with a bound on either side.
+        let sum = ms("SRTT ") + 4.0 * ms("RTTVAR ");
+        assert!((ms("RTO ") - sum.clamp(200.0, 1000.0)).abs() < 0.01, "{line}");
+    }
+    assert_eq!(outcome.stderr.lines().count(), 2, "{outcome:?}");
 }
 
 #[test]

@@ -65,8 +65,14 @@ impl Crew {
     /// Gives a connection to another loop.
     pub(super) fn hand_over(&self, to: usize, connection: OwnedFd, peer: Address) {
         let inbox = &self.inboxes[to];
-        inbox.connections.lock().unwrap_or_else(PoisonError::into_inner).push((connection, peer));
-        let _ = inbox.waker.wake();
+        let mut connections = inbox.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.push((connection, peer));
+        let is_first = connections.len() == 1;
+        drop(connections);
+        // With the first, the loop was told of all that come until it takes them.
+        if is_first {
+            let _ = inbox.waker.wake();
+        }
     }
 
     /// The connections that were given to this loop.

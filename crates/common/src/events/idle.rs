@@ -34,6 +34,7 @@ pub struct IdleList {
     tick_ms: Option<u64>,
     began: Instant,
     now: u32,
+    next_tick: Instant,
     front: u32,
     back: u32,
     /// When the one at the front was last alive.
@@ -44,14 +45,16 @@ impl IdleList {
     /// An empty list of connections that may be silent for so long.
     pub fn new(idle: Option<Duration>) -> IdleList {
         let tick_ms = idle.map(|idle| millis(idle / TICKS).max(1));
-        IdleList { tick_ms, began: Instant::now(), now: 0, front: NOBODY, back: NOBODY, front_alive: 0 }
+        let began = Instant::now();
+        IdleList { tick_ms, began, now: 0, next_tick: began, front: NOBODY, back: NOBODY, front_alive: 0 }
     }
 
     /// Time goes by.
     pub fn tick(&mut self, now: Instant) {
-        if let Some(tick_ms) = self.tick_ms {
+        if let Some(tick_ms) = self.tick_ms.filter(|_| now >= self.next_tick) {
             // 2^32 ticks of a 64th of 5 minutes are 600 years; of a millisecond, 50 days, after which somebody is cut early.
             self.now = (millis(now.duration_since(self.began)) / tick_ms) as u32;
+            self.next_tick = self.began + Duration::from_millis(tick_ms * (u64::from(self.now) + 1));
         }
     }
 

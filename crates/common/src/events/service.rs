@@ -1,6 +1,5 @@
 //! What a program has to say to an event loop: what it does with a connection when that may go on.
 
-use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::OwnedFd;
 use crate::wait::GaveUp;
@@ -11,7 +10,7 @@ pub trait Service {
     type Conversation;
 
     /// A client has come.
-    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Result<Self::Conversation, Errno>;
+    fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Self::Conversation;
 
     /// The connection is ready: does what can be done without waiting, but not for long. `ended`: the client has sent its
     /// last byte, which may still have to be received.

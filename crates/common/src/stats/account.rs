@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::Errno;
 
 /// What became of the requests. `sent = received + lost + refused + late + corrupt + truncated + send_errors` at the end of
-/// a run; duplicates stand outside, since each of them is a second reply to something that has its fate already.
+/// a run. What stands outside is not the fate of a request: a duplicate is one more reply to something that has its fate
+/// already, and whoever hears the wrong server has not heard the right one. Only datagrams have such things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// Handed to the kernel, or meant to be.
@@ -28,6 +29,12 @@ pub struct Account {
     pub send_errors: u64,
     /// Answered once more.
     pub duplicates: u64,
+    /// Answered after one that was sent later.
+    pub out_of_order: u64,
+    /// Answered from another address than the one that was asked.
+    pub wrong_source: u64,
+    /// What answers nothing of this run.
+    pub strays: u64,
 }
 
 /// What may become of a request.
@@ -97,9 +104,20 @@ impl fmt::Display for Account {
             (self.corrupt, "corrupt"),
             (self.truncated, "truncated"),
             (self.send_errors, "not sent for an error"),
-            (self.duplicates, "duplicates besides"),
         ];
-        rare.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, what)| write!(f, ", {count} {what}"))
+        rare.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, what)| write!(f, ", {count} {what}"))?;
+        let mut besides = [
+            (self.duplicates, "duplicate"),
+            (self.out_of_order, "out of order"),
+            (self.wrong_source, "from a wrong source"),
+            (self.strays, "stray"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0);
+        if let Some((count, what)) = besides.next() {
+            write!(f, "; besides {count} {what}")?;
+        }
+        besides.try_for_each(|(count, what)| write!(f, ", {count} {what}"))
     }
 }
 
@@ -242,6 +260,9 @@ mod tests {
         assert_eq!(account.to_string(), "4 sent, 3 received, 1 lost (25.0 %)");
         (account.lost, account.refused) = (0, 1);
         assert_eq!(account.to_string(), "4 sent, 3 received, 0 lost (0.0 %), 1 refused");
+        (account.duplicates, account.strays) = (2, 1);
+        let told = "4 sent, 3 received, 0 lost (0.0 %), 1 refused; besides 2 duplicate, 1 stray";
+        assert_eq!(account.to_string(), told);
         assert_eq!(Account::default().to_string(), "0 sent, 0 received, 0 lost");
     }
 

@@ -33,12 +33,23 @@ pub enum Kind {
 pub struct Head {
     schema: &'static str,
     kind: Kind,
-    program: &'static str,
-    version: &'static str,
-    transport: &'static str,
+    #[serde(flatten)]
+    program: Program,
     /// About whom.
     pub target: Target,
     started_unix_ns: u64,
+}
+
+/// Who reports.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Program {
+    /// The program's name.
+    #[serde(rename = "program")]
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What it speaks: `tcp` or `udp`.
+    pub transport: &'static str,
 }
 
 /// The server.
@@ -53,17 +64,11 @@ pub struct Target {
 }
 
 impl Head {
-    /// The report of a run that begins now; `transport` is `tcp` or `udp`.
-    pub fn new(
-        kind: Kind,
-        program: &'static str,
-        version: &'static str,
-        transport: &'static str,
-        target: Target,
-    ) -> Head {
+    /// The report of a run that begins now.
+    pub fn new(kind: Kind, program: Program, target: Target) -> Head {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_unix_ns = since.as_nanos() as u64;
-        Head { schema: SCHEMA, kind, program, version, transport, target, started_unix_ns }
+        Head { schema: SCHEMA, kind, program, target, started_unix_ns }
     }
 }
 
@@ -124,10 +129,27 @@ pub struct Measured {
     pub from_schedule: Option<Summary>,
     /// The replies' times from when their requests were sent.
     pub from_send: Summary,
+    /// How much the replies' times vary from one to the next, as RFC 3550 has it; None: it was not measured.
+    pub jitter_ns: Option<u64>,
+    /// The runs at other rates by which the rate of this one was found; None: it was not looked for.
+    pub search: Option<Vec<Trial>>,
+}
+
+/// A run at one rate, on the way to the highest that a server can bear.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Trial {
+    /// The rate that was asked for.
+    pub rate_per_second: u64,
+    /// How many requests were sent, or should have been.
+    pub offered: u64,
+    /// How many of them were not answered as they should have been.
+    pub missing: u64,
+    /// Whether that is little enough.
+    pub passed: bool,
 }
 
 /// What was asked for; None: no bound, or nothing of the kind.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     /// How long a request is.
     pub size_bytes: u64,
@@ -135,6 +157,8 @@ pub struct Settings {
     pub connections: u64,
     /// How many requests may be on their way on one connection.
     pub pipeline: u64,
+    /// How many requests are handed to the kernel as one.
+    pub train: u64,
     /// Requests a second on all connections together.
     pub rate_per_second: Option<u64>,
     /// From one request to the next.
@@ -147,6 +171,23 @@ pub struct Settings {
     pub duration_ns: Option<u64>,
     /// How many requests are sent that count.
     pub count: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            size_bytes: 0,
+            connections: 1,
+            pipeline: 1,
+            train: 1,
+            rate_per_second: None,
+            interval_ns: None,
+            timeout_ns: 0,
+            warmup_ns: 0,
+            duration_ns: None,
+            count: None,
+        }
+    }
 }
 
 /// Why a run ended.
@@ -198,6 +239,13 @@ impl Rate {
         let scaled = u128::from(payload_bytes) * 1_000_000_000;
         let bytes_per_second = scaled.checked_div(u128::from(self.duration_ns)).map(|bytes| bytes as u64);
         Throughput { payload_bytes, duration_ns: self.duration_ns, bytes_per_second }
+    }
+}
+
+impl Measured {
+    /// The report as it is printed: for people, or as JSON.
+    pub fn text(&self, as_json: bool) -> String {
+        if as_json { json(self) } else { self.to_string() }
     }
 }
 

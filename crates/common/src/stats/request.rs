@@ -79,6 +79,29 @@ impl Pattern {
         &self.bytes
     }
 
+    /// The number of the request that `bytes` is or begins, as far as it can be read there, and how many of its bits; None:
+    /// this is no request of this run.
+    pub fn sequence(&self, bytes: &[u8]) -> Option<(u64, u32)> {
+        let (sequence, bits) = self.read(bytes, 0)?;
+        let nonce = bytes.get(2 * NUMBER_BYTES..).unwrap_or_default();
+        let ours = &self.bytes[(2 * NUMBER_BYTES).min(self.bytes.len())..];
+        let length = nonce.len().min(ours.len()).min(NUMBER_BYTES);
+        (nonce[..length] == ours[..length]).then_some((sequence, bits))
+    }
+
+    /// When the request that `bytes` is or begins was sent; None: that can't be read there.
+    pub fn sent_ns(&self, bytes: &[u8]) -> Option<u64> {
+        self.read(bytes, NUMBER_BYTES).filter(|(_, bits)| *bits == 7 * NUMBER_BYTES as u32).map(|(sent_ns, _)| sent_ns)
+    }
+
+    fn read(&self, bytes: &[u8], at: usize) -> Option<(u64, u32)> {
+        let number = bytes.get(at..)?;
+        let number = &number[..number.len().min(NUMBER_BYTES).min(self.size().saturating_sub(at))];
+        let is_ours = number.iter().all(|byte| byte & 0x80 == self.eighth_bit);
+        let value = number.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f));
+        (is_ours && !number.is_empty()).then_some((value, 7 * number.len() as u32))
+    }
+
     /// 56 bits of a number: of nanoseconds more than two years.
     #[inline]
     fn number(&self, number: u64) -> [u8; NUMBER_BYTES] {
@@ -112,6 +135,21 @@ mod tests {
         assert_eq!(pattern.of(&request(3, 200)), bytes);
         assert_ne!(pattern.of(&request(4, 200)), bytes);
         assert_ne!(Pattern::with_nonce(32, &"echo -> ".parse().unwrap(), 6).of(&request(3, 200)), bytes);
+    }
+
+    #[test]
+    fn what_a_request_says_can_be_read_again_as_far_as_it_goes() {
+        let prefix = "echo -> ".parse().unwrap();
+        let mut pattern = Pattern::with_nonce(64, &prefix, 5);
+        let bytes = pattern.of(&request(300, 7)).to_vec();
+        assert_eq!((pattern.sequence(&bytes), pattern.sent_ns(&bytes)), (Some((300, 56)), Some(7)));
+        assert_eq!((pattern.sequence(&bytes[..12]), pattern.sent_ns(&bytes[..12])), (Some((300, 56)), None));
+        assert_eq!(pattern.sequence(&bytes[..1]), Some((300 % 128, 7)));
+        assert_eq!((pattern.sequence(b""), pattern.sequence(b"echo -> ")), (None, None));
+        assert_eq!(Pattern::with_nonce(64, &prefix, 6).sequence(&bytes), None, "another run's");
+        let mut short = Pattern::with_nonce(2, &prefix, 5);
+        let bytes = short.of(&request(1000, 7)).to_vec();
+        assert_eq!((short.sequence(&bytes), short.sent_ns(&bytes)), (Some((1000, 14)), None));
     }
 
     proptest! {

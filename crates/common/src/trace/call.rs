@@ -20,6 +20,8 @@ pub struct Call<'a> {
     pub(super) data: Option<&'a [u8]>,
     pub(super) arguments: String,
     pub(super) result: Result<i64, Errno>,
+    /// How many bytes the call has moved.
+    pub(super) bytes: Option<i64>,
     pub(super) ends: Ends,
     /// The result is a new descriptor.
     pub(super) opens: bool,
@@ -29,7 +31,7 @@ impl<'a> Call<'a> {
     /// A call with no descriptor among its arguments.
     pub fn new(name: &'static str) -> Self {
         let (arguments, ends) = (String::new(), Ends::default());
-        Call { name, fd: None, data: None, arguments, result: Ok(0), ends, opens: false }
+        Call { name, fd: None, data: None, arguments, result: Ok(0), bytes: None, ends, opens: false }
     }
 
     /// A call on `fd`.
@@ -53,12 +55,23 @@ impl<'a> Call<'a> {
     /// The call was to fill `room`, and got `result` bytes.
     pub fn received(self, room: &'a [u8], result: Result<usize, Errno>) -> Self {
         let data = &room[..result.unwrap_or(0).min(room.len())];
-        Call { data: Some(data), result: result.map(|count| count as i64), ..self }.argument(room.len())
+        self.moved(data, result).argument(room.len())
     }
 
     /// The call was given `data`, and took `result` bytes of it.
     pub fn sent(self, data: &'a [u8], result: Result<usize, Errno>) -> Self {
-        Call { data: Some(data), result: result.map(|count| count as i64), ..self }.argument(data.len())
+        self.moved(data, result).argument(data.len())
+    }
+
+    fn moved(self, data: &'a [u8], result: Result<usize, Errno>) -> Self {
+        let result = result.map(|count| count as i64);
+        Call { data: Some(data), result, bytes: result.ok(), ..self }
+    }
+
+    /// The call moved several datagrams, of which the first has been described, and so many bytes in all; or it failed.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_many(self, result: Result<usize, Errno>, bytes: usize) -> Self {
+        Call { result: result.map(|count| count as i64), bytes: result.ok().map(|_| bytes as i64), ..self }
     }
 
     /// The call returned a number, or failed.

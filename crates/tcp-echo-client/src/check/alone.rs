@@ -1,9 +1,9 @@
 //! The checks that take one client: what comes back, and how it ends.
 
 use anyhow::{Result, bail};
+use common::check::skip;
 
 use super::server::Visit;
-use super::skip;
 
 const MANY_MESSAGES: usize = 100;
 const SINGLE_BYTES: usize = 32;

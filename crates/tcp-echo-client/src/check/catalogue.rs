@@ -5,19 +5,8 @@ use anyhow::Result;
 use super::server::Visit;
 use super::{alone, company, rude};
 
-/// One thing that a good server does.
-pub struct Entry {
-    /// What `--only` calls it.
-    pub name: &'static str,
-    /// What a good server does.
-    pub duty: &'static str,
-    /// What a failure says about a server.
-    pub meaning: &'static str,
-    /// Why that is so, with a source.
-    pub fact: &'static str,
-    /// Tries it. The error is what was seen instead.
-    pub run: fn(&Visit) -> Result<()>,
-}
+/// A check, and how it is made.
+pub type Entry = common::check::Entry<fn(&Visit) -> Result<()>>;
 
 /// All of them. The first is the one without which no other makes sense.
 pub const ALL: [Entry; 21] = [

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
+use common::check::Condition;
 use common::{Errno, cli, exit, sockopt};
 
 use super::client::Client;
@@ -34,16 +35,6 @@ pub struct Server {
     letters: Vec<u8>,
     noise: Cell<u64>,
     hangs_up: Cell<bool>,
-}
-
-/// Whether there is still a server.
-pub enum Condition {
-    /// A client is served.
-    Serves,
-    /// Nothing listens there any more.
-    Gone(String),
-    /// Clients are let in, perhaps, but not served.
-    Silent(String),
 }
 
 impl Server {

@@ -10,18 +10,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
+use common::measure::{GRACE, ns};
 use common::signal::Stop;
+use common::stats::progress::TICK;
 use common::stats::report::Ended;
-use common::stats::{Clock, Fate, Outcome, Tally, Times};
+use common::stats::{Clock, Fate, Outcome, Plan, Progress, Tally, Times};
 use common::wait;
 use mio::{Events, Poll};
 
 use super::Options;
 use super::lines::{Line, Lines};
-use super::plan::Plan;
-use super::progress::{Progress, TICK};
 use crate::flow::{End, Input, Wire};
-use crate::measure::{GRACE, ns};
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, close, connect, socket};
+use common::measure::ns;
 use common::sockopt::{set_nonblocking, take_error};
 use common::stats::{Tally, Trouble};
 use common::{Errno, berkeley::AsFd};
@@ -14,8 +15,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::os::fd::AsRawFd;
 
+use crate::connect as connecting;
 use crate::flow::Flow;
-use crate::measure::{self, ns};
 
 /// So many handshakes go on at once: a server's queue has a limit, and a SYN that finds no place in it is sent again only a
 /// second later.
@@ -71,7 +72,7 @@ impl Lines {
     /// Errors: as epoll_ctl(2) and setsockopt(2).
     pub fn put(&mut self, connection: OwnedFd) -> Result<(), Errno> {
         if let Some((_, key)) = self.waiting.pop_front() {
-            measure::Common::prepare(&connection, &self.peer)?;
+            connecting::prepare(&connection, &self.peer)?;
             self.register(&connection, key)?;
             self.established(key, connection);
         }
@@ -98,7 +99,7 @@ impl Lines {
     fn begin(&self, key: usize) -> Result<OwnedFd, Errno> {
         let connection = socket(self.peer.family(), SocketType::STREAM)?;
         let begun = set_nonblocking(&connection)
-            .and_then(|()| measure::Common::prepare(&connection, &self.peer))
+            .and_then(|()| connecting::prepare(&connection, &self.peer))
             .and_then(|()| match connect(&connection, &self.peer) {
                 Err(Errno::INPROGRESS) => Ok(()),
                 result => result,

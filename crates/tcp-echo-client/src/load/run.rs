@@ -2,16 +2,16 @@
 
 use anyhow::{Result, bail};
 use common::listener::raise_descriptor_limit;
+use common::measure::{self, ns};
+use common::screen;
 use common::signal::Stop;
+use common::stats::Plan;
 use common::stats::report::{Kind, Settings};
 use common::stats::schedule::be_punctual;
 
 use super::Options;
 use super::engine::Engine;
-use super::plan::Plan;
-use crate::connect;
-use crate::measure::{self, ns};
-use crate::stdio::Output;
+use crate::{PROGRAM, connect};
 
 /// Descriptors that are not connections: stdin, stdout, stderr, the event queue (2), the signals' pipe (3), a trace file, and
 /// some to spare.
@@ -29,16 +29,15 @@ pub fn run(options: &Options) -> Result<()> {
         bail!("cannot open {} connections: the limit on descriptors leaves room for {fit}", options.connections);
     }
     let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
-    let head = common.head(Kind::Load, &peer);
-    let mut output = Output::default();
+    let head = common.head(Kind::Load, PROGRAM, &peer);
     if !common.json {
-        output.write(options.title(&head.target.address).as_bytes())?;
+        screen::print(options.title(&head.target.address))?;
     }
     let mut engine = Engine::new(options, peer, &stop)?;
     engine.tally.connect.record(ns(took));
     let outcome = engine.run(connection, ns(options.warmup))?;
     let measured = engine.tally.report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json, &mut output)
+    measure::finish(&measured, common.json)
 }
 
 impl Options {
@@ -53,11 +52,11 @@ impl Options {
             connections: u64::from(self.connections),
             pipeline: u64::from(self.pipeline),
             rate_per_second: self.rate.map(u64::from),
-            interval_ns: None,
             timeout_ns: ns(self.measure.timeout),
             warmup_ns: ns(self.warmup),
             duration_ns: self.duration().map(ns),
             count: self.count,
+            ..Settings::default()
         }
     }
 

@@ -5,17 +5,16 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
+use common::measure::{GRACE, ns};
 use common::signal::Stop;
 use common::stats::report::{Ended, Milliseconds, Rate};
 use common::stats::{Fate, Outcome, Request, Schedule, Tally, Times, Trouble};
 use common::wait::{Interest, Wake, pause, wait};
-use common::{Errno, exit};
+use common::{Errno, exit, screen};
 
 use super::Options;
 use crate::connect;
 use crate::flow::{End, Flow, Wire};
-use crate::measure::{self, GRACE, ns};
-use crate::stdio::Output;
 
 /// A connection that owes a reply for so many timeouts is given up.
 const TIMEOUTS_OF_A_CONNECTION: u64 = 2;
@@ -40,7 +39,6 @@ pub struct Probes<'a> {
     told: u64,
     /// The probes that the last `recv` brought an answer to, and when.
     answers: Vec<(Request, u64)>,
-    pub output: Output,
     /// Lines for people; not with --json.
     says_more: bool,
     /// Nobody reads stdout any more.
@@ -64,7 +62,6 @@ impl<'a> Probes<'a> {
             slot: 0,
             told: 0,
             answers: Vec::new(),
-            output: Output::default(),
             says_more: !common.json,
             is_unread: false,
         }
@@ -150,7 +147,7 @@ impl<'a> Probes<'a> {
         let began_ns = self.wire.clock.ns();
         let connection = connect::to(&self.peer, self.options.measure.timeout)?;
         self.tally.connect.record(self.wire.clock.ns() - began_ns);
-        measure::Common::prepare(&connection, &self.peer)?;
+        connect::prepare(&connection, &self.peer)?;
         self.flow = Some(Flow::new(connection));
         Ok(())
     }
@@ -241,7 +238,7 @@ impl<'a> Probes<'a> {
     /// Errors: stdout can't be written.
     pub fn say(&mut self, line: &str) -> Result<()> {
         if self.says_more && !self.is_unread {
-            self.is_unread = !self.output.write(format!("{line}\n").as_bytes())?;
+            self.is_unread = !screen::print(format!("{line}\n"))?;
         }
         Ok(())
     }

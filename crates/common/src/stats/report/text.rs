@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Kind, Measured, Rate};
+use super::{Kind, Measured, Rate, Trial};
+use crate::address::called;
 use crate::stats::Summary;
 
 /// How wide the longest bar of a histogram is.
@@ -15,7 +16,7 @@ impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (target, kind) = (&self.head.target, self.head.kind);
         let name = if kind == Kind::Ping { "ping" } else { "load" };
-        writeln!(f, "--- {}:{} {name} statistics ---", target.host, target.port)?;
+        writeln!(f, "--- {} {name} statistics ---", called(&target.host, target.port))?;
         writeln!(f, "{}, time {} ms", self.account, Milliseconds(self.elapsed_ns))?;
         if kind == Kind::Load || self.errors.total() > 0 {
             writeln!(f, "errors         {}", self.errors)?;
@@ -23,7 +24,13 @@ impl fmt::Display for Measured {
         if kind == Kind::Load {
             self.rates(f)?;
         }
-        times(f, "connect", &self.connect)?;
+        // Without a connection there is nothing to wait for.
+        if self.connect.count > 0 {
+            times(f, "connect", &self.connect)?;
+        }
+        if let Some(jitter_ns) = self.jitter_ns {
+            writeln!(f, "jitter         {} ms (RFC 3550)", Milliseconds(jitter_ns))?;
+        }
         let Some(from_schedule) = self.from_schedule.as_ref().filter(|_| kind == Kind::Load) else {
             times(f, if kind == Kind::Ping { "round trip" } else { "from send" }, &self.from_send)?;
             return if kind == Kind::Ping { Ok(()) } else { f.write_str(&bars(&self.from_send, "from send")) };
@@ -47,6 +54,15 @@ impl Measured {
         writeln!(f, "achieved       {}", show(&self.achieved))?;
         let bytes = self.throughput.bytes_per_second.unwrap_or_default();
         writeln!(f, "throughput     {:.3} MB/s each way", bytes as f64 / 1e6)
+    }
+}
+
+/// `tried            1000 requests/s: 0 of 1000 missing`
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rate, missing, offered) = (self.rate_per_second, self.missing, self.offered);
+        let verdict = if self.passed { "" } else { ": too many" };
+        write!(f, "tried          {rate:>9} requests/s: {missing} of {offered} missing{verdict}")
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use common::stats::Errors;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::plan::Plan;
+use super::{Errors, Plan};
 
 /// Not more often than this: drawing is not what the time is for.
 const REFRESHES_A_SECOND: u8 = 5;
@@ -15,6 +14,12 @@ pub struct Progress {
     bar: ProgressBar,
     began_ns: u64,
     arrivals: u64,
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress::new()
+    }
 }
 
 impl Progress {
@@ -53,5 +58,5 @@ impl Progress {
     }
 }
 
-/// How often the engine looks whether there is something to show, and whether somebody is overdue.
+/// How often a load looks whether there is something to show, and whether somebody is overdue.
 pub const TICK: Duration = Duration::from_millis(100);

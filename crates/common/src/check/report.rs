@@ -1,85 +1,27 @@
 //! What is told of the checks: TAP, the Test Anything Protocol (version 14), as they go; or one document of JSON at the end.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use anyhow::{Result, bail};
 
-use anyhow::Result;
-use common::address::Address;
-use serde::Serialize;
+use super::{Condition, Entry, Verdict};
+use crate::address::Address;
+use crate::screen;
+use crate::stats::report::{Checked, Head, Point, json};
 
-use super::catalogue::Entry;
-use crate::NAME;
-use crate::stdio::Output;
-
-/// The name and version of the form of the JSON document: see `report.schema.json` beside the crate `common`.
-const SCHEMA: &str = "berkeley-report/1";
 /// The width of the sentences below a failure.
 const COLUMNS: usize = 100;
 
-/// How a check ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The server does what it should.
-    Passed,
-    /// There is nothing to check, and why.
-    Skipped(String),
-    /// What was seen instead.
-    Failed(String),
-}
-
 /// Tells how the checks end.
 pub struct Report {
-    output: Output,
-    /// Gathered for the end, if that is what was asked for.
-    document: Option<Document>,
-    passed: usize,
+    checked: Checked,
+    /// Told only in the end.
+    as_json: bool,
     failed: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Document {
-    schema: &'static str,
-    kind: &'static str,
-    program: &'static str,
-    version: &'static str,
-    transport: &'static str,
-    target: Target,
-    started_unix_ns: u64,
-    passed: usize,
-    failed: usize,
-    checks: Vec<Line>,
-}
-
-#[derive(Serialize)]
-struct Target {
-    host: String,
-    port: u16,
-    address: String,
-}
-
-#[derive(Serialize)]
-struct Line {
-    name: &'static str,
-    passed: bool,
-    detail: String,
-    fact: &'static str,
 }
 
 impl Report {
     /// Nothing told yet.
-    pub fn new(host: &str, port: u16, as_json: bool) -> Report {
-        let document = as_json.then(|| Document {
-            schema: SCHEMA,
-            kind: "check",
-            program: NAME,
-            version: env!("CARGO_PKG_VERSION"),
-            transport: "tcp",
-            target: Target { host: host.to_owned(), port, address: String::new() },
-            started_unix_ns: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64),
-            passed: 0,
-            failed: 0,
-            checks: Vec::new(),
-        });
-        Report { output: Output::default(), document, passed: 0, failed: Vec::new() }
+    pub fn new(head: Head, as_json: bool) -> Report {
+        Report { checked: Checked { head, passed: 0, failed: 0, checks: Vec::new() }, as_json, failed: Vec::new() }
     }
 
     /// So many checks follow.
@@ -90,66 +32,94 @@ impl Report {
     }
 
     /// The server is found.
+    ///
+    /// Errors: as [`Self::plan`].
     pub fn found(&mut self, address: &Address) -> Result<()> {
-        if let Some(document) = &mut self.document {
-            document.target.address = address.to_string();
-        }
+        self.checked.head.target.address = address.to_string();
         self.say(&format!("# server: {address}\n"))
     }
 
     /// Something worth knowing, line by line.
+    ///
+    /// Errors: as [`Self::plan`].
     pub fn comment(&mut self, text: &str) -> Result<()> {
         let lines: String = text.lines().map(|line| format!("# {line}\n")).collect();
         self.say(&lines)
     }
 
+    /// A check has ended so, and left the server in this condition. False: no other check makes sense any more.
+    ///
+    /// Errors: as [`Self::plan`].
+    pub fn made<R>(&mut self, entry: &Entry<R>, result: Result<()>, condition: Condition) -> Result<bool> {
+        let verdict = Verdict::from(result);
+        let (end, how) = match condition {
+            Condition::Serves => {
+                self.judge(entry, &verdict)?;
+                return Ok(true);
+            }
+            Condition::Gone(how) => ("the server has gone", how),
+            Condition::Silent(how) => ("the server serves nobody any more", how),
+        };
+        let seen = match verdict {
+            Verdict::Failed(seen) if seen.ends_with(&how) => format!("{end}; {seen}"),
+            Verdict::Failed(seen) => format!("{seen}; then {end}: {how}"),
+            _ => format!("{end}: {how}"),
+        };
+        self.judge(entry, &Verdict::Failed(seen))?;
+        self.bail_out(&format!("{end} since check {}", entry.name))?;
+        Ok(false)
+    }
+
     /// A check has ended.
-    pub fn judge(&mut self, entry: &'static Entry, verdict: &Verdict) -> Result<()> {
-        let is_passed = !matches!(verdict, Verdict::Failed(_));
-        match is_passed {
-            true => self.passed += 1,
+    ///
+    /// Errors: as [`Self::plan`].
+    pub fn judge<R>(&mut self, entry: &Entry<R>, verdict: &Verdict) -> Result<()> {
+        let passed = !matches!(verdict, Verdict::Failed(_));
+        match passed {
+            true => self.checked.passed += 1,
             false => self.failed.push(entry.name),
         }
-        if let Some(document) = &mut self.document {
-            let detail = detail(entry, verdict);
-            document.checks.push(Line { name: entry.name, passed: is_passed, detail, fact: entry.fact });
-        }
-        self.say(&point(self.passed + self.failed.len(), entry, verdict))
+        let (name, fact) = (entry.name.to_owned(), entry.fact.to_owned());
+        self.checked.checks.push(Point { name, passed, detail: detail(entry, verdict), fact });
+        self.say(&point(self.checked.checks.len(), entry, verdict))
     }
 
     /// The rest makes no sense any more.
+    ///
+    /// Errors: as [`Self::plan`].
     pub fn bail_out(&mut self, why: &str) -> Result<()> {
         self.say(&format!("Bail out! {why}\n"))
     }
 
-    /// Says which checks have failed, and returns how many were made and how many failed.
-    pub fn end(&mut self) -> Result<(usize, usize)> {
-        let failed = self.failed.len();
-        let made = self.passed + failed;
+    /// Says which checks have failed.
+    ///
+    /// Errors: some have; stdout can't be written.
+    pub fn end(&mut self) -> Result<()> {
+        let (made, failed) = (self.checked.checks.len(), self.failed.len());
+        self.checked.failed = failed as u64;
+        if self.as_json {
+            screen::print(json(&self.checked))?;
+        }
         match failed {
-            0 => self.say(&format!("# all {made} checks passed\n"))?,
-            _ => self.say(&format!("# {failed} of {made} checks failed: {}\n", self.failed.join(", ")))?,
+            0 => self.say(&format!("# all {made} checks passed\n")),
+            _ => {
+                self.say(&format!("# {failed} of {made} checks failed: {}\n", self.failed.join(", ")))?;
+                let address = &self.checked.head.target.address;
+                bail!("cannot call {address} a good echo server: {failed} of {made} checks failed")
+            }
         }
-        if let Some(mut document) = self.document.take() {
-            document.passed = self.passed;
-            document.failed = failed;
-            let mut json = serde_json::to_vec(&document)?;
-            json.push(b'\n');
-            self.output.write(&json)?;
-        }
-        Ok((made, failed))
     }
 
     fn say(&mut self, text: &str) -> Result<()> {
-        if self.document.is_none() {
-            self.output.write(text.as_bytes())?;
+        if !self.as_json {
+            screen::print(text)?;
         }
         Ok(())
     }
 }
 
 /// A line of TAP, and what is to be said about a failure: a block of YAML.
-fn point(number: usize, entry: &Entry, verdict: &Verdict) -> String {
+fn point<R>(number: usize, entry: &Entry<R>, verdict: &Verdict) -> String {
     let point = format!("ok {number} - {}: {}", entry.name, entry.duty);
     match verdict {
         Verdict::Passed => point + "\n",
@@ -180,7 +150,7 @@ fn folded(key: &str, text: &str) -> String {
     lines + "\n"
 }
 
-fn detail(entry: &Entry, verdict: &Verdict) -> String {
+fn detail<R>(entry: &Entry<R>, verdict: &Verdict) -> String {
     match verdict {
         Verdict::Passed => entry.duty.to_owned(),
         Verdict::Skipped(why) => format!("skipped: {why}"),
@@ -192,12 +162,12 @@ fn detail(entry: &Entry, verdict: &Verdict) -> String {
 mod tests {
     use super::*;
 
-    const ENTRY: Entry = Entry {
+    const ENTRY: Entry<()> = Entry {
         name: "half-close",
         duty: "everything still comes back",
         meaning: "It ends when its input does.",
         fact: "The other direction lives on (RFC 9293).",
-        run: |_| Ok(()),
+        run: (),
     };
 
     #[test]

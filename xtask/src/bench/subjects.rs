@@ -1,7 +1,7 @@
-//! The servers that are compared: ours, the yardstick, and each peer that is installed. Nothing is installed here.
+//! Servers that are compared: how one is started on a processor of its own, waited for, and stopped.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,23 +10,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::measure;
-use crate::programs::{self, Executables};
 
-/// The names of those that tables and bars mention.
+/// The name of ours.
 pub const OURS: &str = "ours";
-pub const BARE: &str = "bare epoll";
-pub const GO: &str = "Go";
-pub const GO_LOOP: &str = "Go, own loop";
-pub const ASYNCIO: &str = "asyncio";
-pub const UVLOOP: &str = "uvloop";
-pub const SOCAT: &str = "socat PIPE";
-pub const XINETD: &str = "xinetd";
-pub const NCAT: &str = "ncat";
-
 /// How long a server may take until it can be connected to.
 const READY: Duration = Duration::from_secs(10);
+/// How often it is tried. How long a server takes to start is a figure of its own.
+const READY_AGAIN: Duration = Duration::from_micros(500);
+/// How long the answer to one datagram may take, until the server is asked again.
+const ANSWER: Duration = Duration::from_millis(100);
+/// What starts a server so that the kernel ends it when this process ends, in whatever way; setpriv(1) is in util-linux.
+const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 /// What in a command stands for the port.
-const PORT: &str = "{port}";
+pub const PORT: &str = "{port}";
 
 /// A directory for the peers' programs and settings, which is removed with them.
 pub struct Workshop(pub PathBuf);
@@ -40,7 +36,7 @@ impl Workshop {
     }
 
     /// Writes a file, and returns its path.
-    fn write(&self, name: &str, text: &str) -> Result<String> {
+    pub fn write(&self, name: &str, text: &str) -> Result<String> {
         let path = self.0.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path.to_string_lossy().into_owned())
@@ -53,6 +49,64 @@ impl Drop for Workshop {
     }
 }
 
+/// Those that are compared.
+pub struct Lineup {
+    /// Those that can be started, ours first.
+    pub subjects: Vec<Subject>,
+    /// A line on how to get each that can't.
+    pub missing: Vec<String>,
+}
+
+impl Lineup {
+    /// Those that are always there, ours first.
+    pub fn of(subjects: impl IntoIterator<Item = Subject>) -> Lineup {
+        Lineup { subjects: subjects.into_iter().collect(), missing: Vec::new() }
+    }
+
+    /// One more, if it is there.
+    pub fn add(&mut self, is_there: bool, subject: Subject, how_to_get: &str) {
+        match is_there {
+            true => self.subjects.push(subject),
+            false => self.missing.push(format!("{} is not here; to have it: {how_to_get}", subject.name)),
+        }
+    }
+}
+
+/// How one talks to a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    /// Whether a server can be connected to or, if there is no such thing, whether it sends something back.
+    fn answers(self, port: u16) -> bool {
+        let address = (Ipv4Addr::LOCALHOST, port);
+        let asked = || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.connect(address)?;
+            socket.set_read_timeout(Some(ANSWER))?;
+            socket.send(b"Are you there?")?;
+            socket.recv(&mut [0; 64])
+        };
+        match self {
+            Transport::Tcp => TcpStream::connect(address).is_ok(),
+            Transport::Udp => asked().is_ok(),
+        }
+    }
+
+    /// A port that nobody has at the moment. Some peers can't be asked which one they chose themselves.
+    fn free_port(self) -> Result<u16> {
+        let any = (Ipv4Addr::LOCALHOST, 0);
+        let address = match self {
+            Transport::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
+            Transport::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
+        };
+        Ok(address.context("cannot find a free port")?.port())
+    }
+}
+
 /// A server that can be started.
 #[derive(Clone)]
 pub struct Subject {
@@ -62,19 +116,51 @@ pub struct Subject {
     pub forks: bool,
     /// What goes before each of its replies.
     pub prefix: &'static str,
+    transport: Transport,
+    /// Its port, if it can't be told another.
+    port: Option<u16>,
     directory: PathBuf,
-    settings: Option<&'static str>,
+    settings: Option<String>,
 }
 
 impl Subject {
-    fn new(name: &'static str, command: &[&str], workshop: &Workshop) -> Subject {
+    pub fn new(name: &'static str, command: &[&str], workshop: &Workshop) -> Subject {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        Subject { name, command, forks: false, prefix: "", directory: workshop.0.clone(), settings: None }
+        Subject {
+            name,
+            command,
+            forks: false,
+            prefix: "",
+            transport: Transport::Tcp,
+            port: None,
+            directory: workshop.0.clone(),
+            settings: None,
+        }
     }
 
     /// The same, with this before each of its replies.
     pub fn with_prefix(self, prefix: &'static str) -> Subject {
         Subject { prefix, ..self }
+    }
+
+    /// The same, which answers datagrams.
+    pub fn with_datagrams(self) -> Subject {
+        Subject { transport: Transport::Udp, ..self }
+    }
+
+    /// The same, which can be asked at this port only.
+    pub fn at_port(self, port: u16) -> Subject {
+        Subject { port: Some(port), ..self }
+    }
+
+    /// The same, which has a process for each connection.
+    pub fn forking(self) -> Subject {
+        Subject { forks: true, ..self }
+    }
+
+    /// The same, with this text in the workshop's file "settings", which the command mentions.
+    pub fn with_settings(self, text: &str) -> Subject {
+        Subject { settings: Some(text.to_owned()), ..self }
     }
 
     /// The most processes that it has while nobody is connected to it.
@@ -103,27 +189,27 @@ impl Subject {
 
     /// As [`Self::start`], under another program that becomes it.
     pub fn start_under(&self, under: &[&str]) -> Result<Server> {
-        let port = free_port()?;
-        if let Some(settings) = self.settings {
+        let port = self.port.map_or_else(|| self.transport.free_port(), Ok)?;
+        if let Some(settings) = &self.settings {
             let path = self.directory.join("settings");
             fs::write(&path, settings.replace(PORT, &port.to_string())).context("cannot write the settings")?;
         }
         let said = self.directory.join("said");
         let stderr = File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
-        let words = under.iter().map(|word| (*word).to_owned()).chain(self.command.iter().cloned());
+        let words = WITH_US.iter().chain(under).map(|word| (*word).to_owned()).chain(self.command.iter().cloned());
         let words: Vec<String> = words.map(|word| word.replace(PORT, &port.to_string())).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().with_context(|| format!("cannot start {}", words[0]))?;
         let mut server = Server { child, port };
         let deadline = Instant::now() + READY;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while !self.transport.answers(port) {
             let ended = server.child.try_wait().is_ok_and(|status| status.is_some());
             if ended || Instant::now() >= deadline {
                 let said = fs::read_to_string(&said).unwrap_or_default();
                 bail!("cannot start {}: it is not ready in time; it said: {}", self.name, said.trim());
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(READY_AGAIN);
         }
         Ok(server)
     }
@@ -171,70 +257,6 @@ impl Drop for Server {
 fn signal(signal: &str, ids: &[u32]) {
     let ids = ids.iter().map(u32::to_string);
     let _ = Command::new("kill").arg(signal).args(ids).stderr(Stdio::null()).status();
-}
-
-/// A port that nobody has at the moment. Some peers can't be asked which one they chose themselves.
-fn free_port() -> Result<u16> {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(socket.local_addr().context("cannot find a free port")?.port())
-}
-
-/// Ours, in the form that the peers have: a plain echo on one address.
-pub fn ours(executables: &Executables, workshop: &Workshop) -> Result<Subject> {
-    ours_with(executables, workshop, OURS, &["--prefix", ""])
-}
-
-/// Ours, with other options.
-pub fn ours_with(
-    executables: &Executables,
-    workshop: &Workshop,
-    name: &'static str,
-    options: &[&str],
-) -> Result<Subject> {
-    let program = programs::get(executables, "tcp-echo-server")?.to_string_lossy();
-    let command = [&[&*program, "--host", "127.0.0.1", "--port", PORT], options].concat();
-    Ok(Subject::new(name, &command, workshop))
-}
-
-/// The others: those that can be started, and a line on how to get each that can't.
-///
-/// Errors: their programs can't be written.
-pub fn others(executables: &Executables, workshop: &Workshop) -> Result<(Vec<Subject>, Vec<String>)> {
-    let bare = programs::get(executables, "bare_epoll")?.to_string_lossy();
-    let mut there = vec![Subject::new(BARE, &[&bare, PORT], workshop)];
-    let mut missing = Vec::new();
-    let mut add = |is_there: bool, subject: Subject, how_to_get: &str| match is_there {
-        true => there.push(subject),
-        false => missing.push(format!("{} is not here; to have it: {how_to_get}", subject.name)),
-    };
-
-    let source = workshop.write("echo.go", include_str!("peers/echo.go"))?;
-    let program = workshop.0.join("echo-go").to_string_lossy().into_owned();
-    let go = |name, kind| Subject::new(name, &[&program, kind, PORT], workshop);
-    let is_built = works("go", &["build", "-o", &program, &source]);
-    add(is_built, go(GO, "copy"), "apt install golang-go");
-    add(is_built, go(GO_LOOP, "loop"), "apt install golang-go");
-
-    let script = workshop.write("echo.py", include_str!("peers/echo.py"))?;
-    let python = |name, kind| Subject::new(name, &["python3", &script, kind, PORT], workshop);
-    add(works("python3", &["-c", "import asyncio"]), python(ASYNCIO, "asyncio"), "apt install python3");
-    add(works("python3", &["-c", "import uvloop"]), python(UVLOOP, "uvloop"), "pip install uvloop");
-
-    let listen = format!("TCP-LISTEN:{PORT},bind=127.0.0.1,reuseaddr,fork,backlog=1024");
-    let socat = Subject { forks: true, ..Subject::new(SOCAT, &["socat", &listen, "PIPE"], workshop) };
-    add(works("socat", &["-V"]), socat, "apt install socat");
-
-    let command = ["ncat", "-l", "127.0.0.1", PORT, "-k", "-m", "2000", "-e", "/bin/cat"];
-    let ncat = Subject { forks: true, ..Subject::new(NCAT, &command, workshop) };
-    add(works("ncat", &["--version"]), ncat, "apt install ncat");
-
-    let path = |name| workshop.0.join(name).to_string_lossy().into_owned();
-    let (settings, pid) = (path("settings"), path("pid"));
-    let command = ["xinetd", "-dontfork", "-f", &settings, "-pidfile", &pid, "-filelog", "/dev/null"];
-    let xinetd = Subject::new(XINETD, &command, workshop);
-    let xinetd = Subject { forks: true, settings: Some(include_str!("peers/xinetd.conf")), ..xinetd };
-    add(works("xinetd", &["-version"]), xinetd, "apt install xinetd");
-    Ok((there, missing))
 }
 
 /// Whether a command is there and succeeds.

@@ -1,7 +1,7 @@
 //! Which request is next, and whether it counts: warm-up, duration, count and rate in one place.
 
-use common::stats::report::{Ended, Rate};
-use common::stats::{Request, Schedule};
+use super::report::{Ended, Rate};
+use super::{Request, Schedule};
 
 /// The plan of a run. Times are nanoseconds since its beginning.
 pub struct Plan {
@@ -90,7 +90,17 @@ impl Plan {
 
     /// When the next request is due; None: as soon as a connection is free for it.
     pub fn next_due_ns(&self) -> Option<u64> {
-        self.schedule.map(|schedule| schedule.due_ns(self.issued))
+        self.due_ns(0)
+    }
+
+    /// With a schedule, when the request is due that has so many before it which are not sent yet.
+    pub fn due_ns(&self, ahead: u64) -> Option<u64> {
+        self.schedule.map(|schedule| schedule.due_ns(self.issued.saturating_add(ahead)))
+    }
+
+    /// With a schedule, how many requests are still to be sent.
+    pub fn left(&self) -> u64 {
+        self.last - self.issued
     }
 
     /// How many requests are due and not sent: so many [`Self::next`] will give.

@@ -1,26 +1,23 @@
-//! What `ping` and `load` have in common around their loops: the options, and the end of the story.
+//! What every measurement has around its loop, `ping` and `load` of both clients: the options, and the end of the story.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use common::address::Address;
-use common::berkeley::OwnedFd;
-use common::cli;
-use common::prefix::Prefix;
-use common::sockopt::set_no_delay;
-use common::stats::report::{self, Ended, Head, Kind, Measured, Target};
 
-use crate::NAME;
-use crate::stdio::Output;
+use crate::address::Address;
+use crate::prefix::Prefix;
+use crate::stats::report::{Ended, Head, Kind, Measured, Program, Target};
+use crate::{cli, screen};
 
 /// After the user has asked to stop, replies on their way have so long to arrive.
 pub const GRACE: Duration = Duration::from_secs(1);
 
 /// Options of every measurement.
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub struct Common {
     #[command(flatten)]
+    #[allow(missing_docs)]
     pub server: cli::Server,
 
     /// Bytes of a request: its number, when it was sent and the run's nonce, as far as they fit, and a pattern
@@ -40,22 +37,15 @@ pub struct Common {
     pub json: bool,
 
     #[command(flatten)]
+    #[allow(missing_docs)]
     pub trace: cli::Trace,
 }
 
 impl Common {
-    /// How the report begins.
-    pub fn head(&self, kind: Kind, peer: &Address) -> Head {
+    /// How the report begins of a run that begins now.
+    pub fn head(&self, kind: Kind, program: Program, peer: &Address) -> Head {
         let (host, port) = (self.server.host.clone(), self.server.port);
-        let target = Target { host, port, address: peer.to_string() };
-        Head::new(kind, NAME, env!("CARGO_PKG_VERSION"), "tcp", target)
-    }
-
-    /// Requests go out at once, and don't wait for the acknowledgement of those before.
-    ///
-    /// Errors: as setsockopt(2).
-    pub fn prepare(connection: &OwnedFd, peer: &Address) -> Result<(), common::Errno> {
-        if peer.internet().is_some() { set_no_delay(connection) } else { Ok(()) }
+        Head::new(kind, program, Target { host, port, address: peer.to_string() })
     }
 }
 
@@ -67,9 +57,8 @@ pub fn ns(duration: Duration) -> u64 {
 /// Prints the report.
 ///
 /// Errors: a reply was lost, late or wrong; stdout can't be written.
-pub fn finish(measured: &Measured, json: bool, output: &mut Output) -> Result<()> {
-    let text = if json { report::json(measured) } else { measured.to_string() };
-    output.write(text.as_bytes()).context("cannot report")?;
+pub fn finish(measured: &Measured, json: bool) -> Result<()> {
+    screen::print(measured.text(json)).context("cannot report")?;
     let (account, errors, address) = (&measured.account, &measured.errors, &measured.head.target.address);
     if account.missing() > 0 {
         bail!("cannot get every reply from {address}: {} of {} are missing", account.missing(), account.sent);

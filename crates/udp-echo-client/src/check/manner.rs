@@ -1,0 +1,76 @@
+//! How a server answers: with a prefix, or without.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use common::address::Address;
+use common::prefix::Prefix;
+
+use super::client::{Client, excerpt};
+
+/// How a server answers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// What it puts before a reply; nothing, as a rule.
+    pub prefix: Prefix,
+    /// The prefix is the user's word.
+    pub is_told: bool,
+}
+
+/// A comment line of TAP.
+impl fmt::Display for Manner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = if self.is_told { ", as told" } else { "" };
+        match self.prefix.as_bytes() {
+            b"" => write!(f, "no prefix{told}: a plain echo (RFC 862)"),
+            prefix => write!(f, "prefix: {:?} before each reply{told}", String::from_utf8_lossy(prefix)),
+        }
+    }
+}
+
+/// Finds out by sending two lines that nobody can have expected. Each comes back as it is, or behind something: that is the
+/// prefix.
+///
+/// Errors: one doesn't come back; or what comes before them changes.
+pub fn of(address: &Address, told: Option<Prefix>, timeout: Duration) -> Result<Manner> {
+    let first = ask(address, timeout)?;
+    match told {
+        Some(prefix) => Ok(Manner { prefix, is_told: true }),
+        None => {
+            let second = ask(address, timeout)?;
+            if first != second {
+                bail!("first it put \"{first}\" before its reply, and then \"{second}\"");
+            }
+            Ok(Manner { prefix: second, is_told: false })
+        }
+    }
+}
+
+/// What comes back before a line.
+fn ask(address: &Address, timeout: Duration) -> Result<Prefix> {
+    let line = format!("check {:016x}\n", RandomState::new().hash_one(()));
+    let line = line.as_bytes();
+    let mut client = Client::open(address, timeout)?;
+    let Some(reply) = client.ask(line)? else {
+        bail!("it was sent {}, and sends nothing back", excerpt(line));
+    };
+    match reply.strip_suffix(line).and_then(Prefix::new) {
+        Some(prefix) => Ok(prefix),
+        None => bail!("it was sent {}, and sends {}", excerpt(line), excerpt(&reply)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manner_is_told_in_a_comment() {
+        let manner = |prefix: &str, is_told| Manner { prefix: prefix.parse().unwrap(), is_told }.to_string();
+        assert_eq!(manner("echo -> ", false), "prefix: \"echo -> \" before each reply");
+        assert_eq!(manner("", false), "no prefix: a plain echo (RFC 862)");
+        assert_eq!(manner(">", true), "prefix: \">\" before each reply, as told");
+    }
+}

@@ -1,0 +1,330 @@
+//! What became of each probe: which one a datagram answers, and whether it is the right answer, a second one, a part of one.
+//!
+//! Nothing keeps the order of datagrams, and nothing keeps one from coming twice, late, or not at all. So a probe is
+//! remembered until the end of the run, whatever has become of it: only so is a late reply not lost, a duplicate not another
+//! reply, and what is overtaken not forgotten. The memory for that is bounded; see [`MOST_REMEMBERED`].
+
+use std::collections::VecDeque;
+
+use common::Errno;
+use common::prefix::Prefix;
+use common::stats::{Fate, Pattern, Request, Tally, Trouble};
+
+/// So many probes are remembered, the last ones: at a probe a second those of twelve days, in 32 MiB. What is older and still
+/// without a reply is lost.
+pub const MOST_REMEMBERED: usize = 1 << 20;
+/// So many bytes of a number tell a probe from any other that is remembered.
+const TELLING_BITS: u32 = 56;
+
+/// What a datagram turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The right reply: in time, or late.
+    Answer { late: bool, out_of_order: bool },
+    /// One more reply to what has its fate already.
+    Duplicate,
+    /// As long as a reply, or longer, but not what was sent.
+    Corrupt,
+    /// The beginning of a reply: so many bytes of what was sent.
+    Truncated(usize),
+    /// A right reply, but to another flow's probe.
+    Stray,
+}
+
+/// A datagram, judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    pub kind: Kind,
+    /// The probe that it answers, if that can be told.
+    pub request: Option<Request>,
+    /// It was waited for, and no longer is.
+    pub frees: bool,
+}
+
+/// A probe that is waited for no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    pub request: Request,
+    pub flow: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    request: Request,
+    flow: u32,
+    /// It is no warm-up.
+    counts: bool,
+    has_fate: bool,
+}
+
+/// The account of a run, probe by probe.
+pub struct Ledger {
+    pattern: Pattern,
+    prefix: Prefix,
+    timeout_ns: u64,
+    most: usize,
+    pub tally: Tally,
+    /// The probes that are remembered, by their numbers: the first is number `first`.
+    entries: VecDeque<Entry>,
+    first: u64,
+    /// Probes before this one are waited for no longer.
+    watched: u64,
+    waiting: usize,
+    /// By flow: one more than the highest number that was answered.
+    highest: Vec<u64>,
+    /// Wrong replies whose probe can't be told.
+    corrupt: u64,
+    truncated: u64,
+}
+
+impl Ledger {
+    /// Nothing sent. What is right after more than `timeout_ns` is late.
+    pub fn new(size: usize, prefix: Prefix, timeout_ns: u64, flows: usize, tally: Tally) -> Ledger {
+        Ledger {
+            pattern: Pattern::new(size, &prefix),
+            prefix,
+            timeout_ns,
+            most: MOST_REMEMBERED,
+            tally,
+            entries: VecDeque::new(),
+            first: 0,
+            watched: 0,
+            waiting: 0,
+            highest: vec![0; flows],
+            corrupt: 0,
+            truncated: 0,
+        }
+    }
+
+    /// The bytes of a probe.
+    pub fn bytes(&mut self, request: &Request) -> &[u8] {
+        self.pattern.of(request)
+    }
+
+    /// The bytes of a reply to it, with the prefix: none that is right is longer.
+    pub fn longest_reply(&self) -> usize {
+        self.pattern.size() + self.prefix.as_bytes().len()
+    }
+
+    /// How many probes are waited for.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// A probe is sent on a flow, or about to be: the one with the next number. Returns the one that is forgotten for it, if
+    /// that was still waited for.
+    pub fn send(&mut self, request: Request, flow: usize, counts: bool) -> Option<Overdue> {
+        let forgotten = if self.entries.len() >= self.most { self.forget() } else { None };
+        if self.entries.is_empty() {
+            (self.first, self.watched) = (request.sequence, request.sequence);
+        }
+        self.entries.push_back(Entry { request, flow: flow as u32, counts, has_fate: false });
+        self.waiting += 1;
+        if counts {
+            self.tally.account.send();
+        }
+        forgotten
+    }
+
+    fn forget(&mut self) -> Option<Overdue> {
+        let overdue = if self.watched == self.first { self.give_up_the_first() } else { None };
+        let entry = self.entries.pop_front()?;
+        self.first += 1;
+        if entry.counts && !entry.has_fate {
+            self.tally.account.settle(Fate::Lost);
+        }
+        overdue
+    }
+
+    /// Judges a datagram that came from where the flow's probes go to.
+    #[inline]
+    pub fn judge(&mut self, datagram: &[u8], flow: usize, now_ns: u64) -> Arrival {
+        let payload = datagram.strip_prefix(self.prefix.as_bytes()).unwrap_or(datagram);
+        let index = self.find(payload);
+        let Some(index) = index else { return self.judge_a_riddle(datagram, payload) };
+        let entry = self.entries[index];
+        let (request, expected) = (entry.request, self.pattern.of(&entry.request));
+        let is_right = payload == expected;
+        let is_cut = !is_right && expected.starts_with(payload);
+        if entry.flow as usize != flow {
+            self.tally.account.strays += 1;
+            return Arrival { kind: Kind::Stray, request: Some(request), frees: false };
+        }
+        if entry.has_fate {
+            self.tally.account.duplicates += u64::from(entry.counts);
+            return Arrival { kind: Kind::Duplicate, request: Some(request), frees: false };
+        }
+        self.entries[index].has_fate = true;
+        let kind = if is_right {
+            let fate = match entry.counts {
+                true => self.tally.answered(&request, now_ns, self.timeout_ns),
+                false => Fate::Received,
+            };
+            let highest = &mut self.highest[flow];
+            let out_of_order = request.sequence < *highest;
+            *highest = (*highest).max(request.sequence + 1);
+            self.tally.account.out_of_order += u64::from(out_of_order && entry.counts);
+            Kind::Answer { late: fate == Fate::Late, out_of_order }
+        } else {
+            let (kind, fate) =
+                if is_cut { (Kind::Truncated(payload.len()), Fate::Truncated) } else { (Kind::Corrupt, Fate::Corrupt) };
+            if entry.counts {
+                self.tally.account.settle(fate);
+            }
+            self.tally.errors.count(Trouble::Corrupt);
+            kind
+        };
+        Arrival { kind, request: Some(request), frees: self.is_answered(&request) }
+    }
+
+    /// A datagram that doesn't say which probe it is about, because that part of it is missing or damaged. In the end, it
+    /// takes the place of one that would be lost.
+    fn judge_a_riddle(&mut self, datagram: &[u8], payload: &[u8]) -> Arrival {
+        let is_in_the_prefix = self.prefix.as_bytes().starts_with(datagram);
+        let is_cut = payload.len() < self.pattern.size() && self.pattern.sequence(payload).is_some();
+        let kind = if is_in_the_prefix || is_cut {
+            self.truncated += 1;
+            Kind::Truncated(if is_in_the_prefix { 0 } else { payload.len() })
+        } else {
+            self.corrupt += 1;
+            Kind::Corrupt
+        };
+        self.tally.errors.count(Trouble::Corrupt);
+        Arrival { kind, request: None, frees: false }
+    }
+
+    /// Judges a datagram that came from somebody else: the probe that it would answer, if it had come from the server.
+    pub fn judge_strangers(&mut self, datagram: &[u8]) -> Option<Request> {
+        let payload = datagram.strip_prefix(self.prefix.as_bytes()).unwrap_or(datagram);
+        let request = self.find(payload).map(|index| self.entries[index].request);
+        match request {
+            Some(_) => self.tally.account.wrong_source += 1,
+            None => self.tally.account.strays += 1,
+        }
+        request
+    }
+
+    /// The network has sent a probe back, and said why; what is there of it is `bytes`. None stands for the oldest probe of
+    /// the flow that is waited for. Returns the probe, if it had no fate yet, and whether it was still waited for.
+    pub fn sent_back(&mut self, bytes: Option<&[u8]>, flow: usize, errno: Errno) -> Option<(Request, bool)> {
+        let index = match bytes {
+            Some(bytes) => self.find(bytes)?,
+            None => {
+                let from = (self.watched - self.first) as usize;
+                (from..self.entries.len())
+                    .find(|&index| !self.entries[index].has_fate && self.entries[index].flow as usize == flow)?
+            }
+        };
+        let entry = &mut self.entries[index];
+        if std::mem::replace(&mut entry.has_fate, true) {
+            return None;
+        }
+        let (fate, trouble) = match errno {
+            Errno::CONNREFUSED => (Fate::Refused, Trouble::ConnectRefused),
+            Errno::MSGSIZE => (Fate::SendError, Trouble::Other),
+            _ => (Fate::Lost, Trouble::Other),
+        };
+        let (request, counts) = (entry.request, entry.counts);
+        self.fails(counts, fate, trouble);
+        Some((request, self.is_answered(&request)))
+    }
+
+    /// The kernel hasn't taken a probe. False: its fate is known already.
+    pub fn not_sent(&mut self, request: &Request) -> bool {
+        let Some(entry) = self.entry(request.sequence) else { return false };
+        let (is_new, counts) = (!std::mem::replace(&mut entry.has_fate, true), entry.counts);
+        if is_new {
+            self.fails(counts, Fate::SendError, Trouble::Other);
+            self.is_answered(request);
+        }
+        is_new
+    }
+
+    fn fails(&mut self, counts: bool, fate: Fate, trouble: Trouble) {
+        if counts {
+            self.tally.account.settle(fate);
+        }
+        self.tally.errors.count(trouble);
+    }
+
+    /// A probe has its fate now. True: it was still waited for.
+    fn is_answered(&mut self, request: &Request) -> bool {
+        let was_waited_for = request.sequence >= self.watched;
+        self.waiting -= usize::from(was_waited_for);
+        was_waited_for
+    }
+
+    /// When the next probe will be overdue, if none is answered until then.
+    pub fn next_overdue_ns(&mut self) -> Option<u64> {
+        while let Some(entry) = self.entry(self.watched) {
+            if !entry.has_fate {
+                return Some(entry.request.sent_ns.saturating_add(self.timeout_ns));
+            }
+            self.watched += 1;
+        }
+        None
+    }
+
+    /// The next probe that has waited for too long. A reply may still come, and is late then.
+    pub fn overdue(&mut self, now_ns: u64) -> Option<Overdue> {
+        self.next_overdue_ns().filter(|&overdue_ns| overdue_ns < now_ns)?;
+        self.give_up_the_first()
+    }
+
+    /// The first probe that is waited for no longer is.
+    fn give_up_the_first(&mut self) -> Option<Overdue> {
+        let entry = *self.entry(self.watched)?;
+        self.watched += 1;
+        if entry.has_fate {
+            return None;
+        }
+        self.waiting -= 1;
+        self.tally.errors.count(Trouble::Timeout);
+        Some(Overdue { request: entry.request, flow: entry.flow as usize })
+    }
+
+    /// The run is over: what has no fate yet is lost, unless something came that could be a reply to it.
+    pub fn close(&mut self) {
+        for entry in self.entries.drain(..).filter(|entry| entry.counts && !entry.has_fate) {
+            debug_assert!(entry.request.sequence >= self.first);
+            let fate = match (&mut self.corrupt, &mut self.truncated) {
+                (corrupt @ 1.., _) => {
+                    *corrupt -= 1;
+                    Fate::Corrupt
+                }
+                (_, truncated @ 1..) => {
+                    *truncated -= 1;
+                    Fate::Truncated
+                }
+                _ => Fate::Lost,
+            };
+            self.tally.account.settle(fate);
+        }
+        self.tally.account.strays += std::mem::take(&mut self.corrupt) + std::mem::take(&mut self.truncated);
+        self.waiting = 0;
+    }
+
+    fn entry(&mut self, sequence: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(usize::try_from(sequence.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Where the probe stands that these bytes are of, or begin.
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
+        let newest = self.first + (self.entries.len() as u64).checked_sub(1)?;
+        let (number, bits) = self.pattern.sequence(bytes)?;
+        if bits < TELLING_BITS && bytes.len() < self.pattern.size() {
+            return None;
+        }
+        // The last one with these bits: with seven of them, of one byte, it is one of the last 128.
+        let back = newest.wrapping_sub(number) & ((1 << bits) - 1);
+        let index = usize::try_from(newest.checked_sub(back)?.checked_sub(self.first)?).ok()?;
+        let entry = self.entries.get(index)?;
+        // Not this one, but one whose number was damaged.
+        let is_same = self.pattern.sent_ns(bytes).is_none_or(|sent_ns| sent_ns == entry.request.sent_ns);
+        is_same.then_some(index)
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,363 @@
+//! The event loop of a load: one thread, which never waits for one flow in particular.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use common::address::Address;
+use common::berkeley::{OwnedFd, recvfrom};
+use common::measure::{GRACE, ns};
+use common::signal::Stop;
+use common::stats::progress::TICK;
+use common::stats::report::Ended;
+use common::stats::{Clock, Outcome, Plan, Progress, Request, Tally, Times};
+use common::wait::{self, wait};
+use common::{Errno, wait::Interest};
+use mio::unix::SourceFd;
+use mio::{Events, Poll, Token};
+
+use super::Options;
+use super::wire::{Input, Wire};
+use crate::ask::is_unreachable;
+use crate::flow::{Flow, LARGEST_DATAGRAM_BYTES};
+use crate::ledger::{Kind, Ledger};
+
+/// How many events to take from the kernel at once.
+const EVENTS: usize = 1024;
+/// So many requests are made ready at once.
+const PORTION: usize = 64;
+/// How often a flow that always has more may be read in a row, before the others have their turn.
+const RECEIVES_A_TURN: usize = 16;
+/// With a schedule, no more than so many requests are on their way at once: their memory is bounded, whatever rate and timeout
+/// are.
+const MOST_ON_THEIR_WAY: usize = 262_144;
+/// How long to wait for room, when the kernel has none for one more datagram.
+const ROOM: Duration = Duration::from_millis(10);
+
+/// A load at work.
+pub struct Engine<'a> {
+    flows: Vec<Flow>,
+    /// By flow: how many of its requests are waited for.
+    waiting: Vec<usize>,
+    poll: Poll,
+    events: Events,
+    stop: &'a Stop,
+    window: usize,
+    train: usize,
+    timeout_ns: u64,
+    plan: Plan,
+    clock: Clock,
+    ledger: Ledger,
+    wire: Wire,
+    requests: Vec<Request>,
+    /// Datagrams of strangers, and what comes back of our own.
+    data: Vec<u8>,
+    /// Flows with more input than their turn allowed.
+    busy: VecDeque<usize>,
+    /// With a schedule: whose turn it is to send.
+    turn: usize,
+    /// When the last right reply came.
+    heard_ns: u64,
+    progress: Progress,
+}
+
+impl<'a> Engine<'a> {
+    /// All flows are there; nothing is sent yet.
+    ///
+    /// Errors: a flow can't be opened; no descriptor left for the event queue.
+    pub fn new(options: &Options, rate: Option<u32>, peer: &Address, stop: &'a Stop) -> Result<Engine<'a>> {
+        let poll = Poll::new().context("cannot make an event queue")?;
+        let mut flows: Vec<Flow> = Vec::new();
+        for index in 0..options.flows as usize {
+            let flow = Flow::open(peer, options.way).with_context(|| format!("cannot reach {peer}"))?;
+            register(&poll, &flow.socket, 2 * index)?;
+            if let Some(strangers) = &flow.strangers {
+                register(&poll, strangers, 2 * index + 1)?;
+            }
+            flows.push(flow);
+        }
+        let (common, count, timeout_ns) = (&options.measure, flows.len(), ns(options.measure.timeout));
+        let tally = Tally { from_schedule: rate.map(|_| Times::default()), ..Tally::default() };
+        let ledger = Ledger::new(common.size, common.prefix.clone(), timeout_ns, count, tally);
+        let wire = Wire::new(common.size, ledger.longest_reply(), options.train as usize);
+        if options.train > 1 {
+            flows.iter().try_for_each(|flow| wire.prepare(&flow.socket)).context("cannot receive trains")?;
+        }
+        Ok(Engine {
+            wire,
+            ledger,
+            flows,
+            waiting: vec![0; count],
+            poll,
+            events: Events::with_capacity(EVENTS),
+            stop,
+            window: if rate.is_some() { MOST_ON_THEIR_WAY } else { options.window as usize },
+            train: options.train as usize,
+            timeout_ns,
+            plan: options.plan(rate),
+            clock: Clock::start(),
+            requests: Vec::with_capacity(PORTION),
+            data: vec![0; LARGEST_DATAGRAM_BYTES],
+            busy: VecDeque::new(),
+            turn: 0,
+            heard_ns: 0,
+            progress: Progress::new(),
+        })
+    }
+
+    /// Sends and receives until the plan is done, and the last replies have had their time.
+    ///
+    /// Errors: the event queue or a socket is broken.
+    pub fn run(&mut self, warmup_ns: u64) -> Result<Outcome> {
+        self.clock = Clock::start();
+        self.load()?;
+        let elapsed_ns = self.clock.ns().saturating_sub(warmup_ns);
+        self.ledger.close();
+        self.progress.end();
+        let plan = &self.plan;
+        Ok(Outcome { ended: plan.ended(), elapsed_ns, offered: plan.offered(), achieved: plan.achieved() })
+    }
+
+    /// `close`. What has been measured remains.
+    pub fn tally(self) -> Tally {
+        self.flows.into_iter().for_each(Flow::close);
+        self.ledger.tally
+    }
+
+    fn load(&mut self) -> Result<()> {
+        let (mut next_tick_ns, mut over_ns) = (0, None);
+        loop {
+            let now_ns = self.clock.ns();
+            if self.stop.is_asked() {
+                self.plan.stop(now_ns, Ended::Signal);
+            }
+            if now_ns >= next_tick_ns {
+                next_tick_ns = now_ns + ns(TICK);
+                self.tick(now_ns)?;
+            }
+            self.give_up_the_overdue(now_ns)?;
+            self.send_what_is_due(now_ns)?;
+            if self.plan.is_past(now_ns) {
+                self.plan.close();
+            }
+            if self.plan.is_over(now_ns) {
+                let over_ns = *over_ns.get_or_insert(now_ns);
+                let patience_ns = match self.stop.is_asked() {
+                    true => ns(GRACE).min(self.timeout_ns),
+                    // As long again as a reply may take: late is not lost.
+                    false => self.timeout_ns.saturating_mul(2),
+                };
+                if self.ledger.tally.account.open() == 0 || now_ns - over_ns >= patience_ns {
+                    return Ok(());
+                }
+            }
+            self.wait(next_tick_ns)?;
+            let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+            for event in &events {
+                let flow = event.token().0 / 2;
+                match event.token().0 % 2 {
+                    0 => self.go_on(flow, event.is_error())?,
+                    _ => self.hear_strangers(flow),
+                }
+            }
+            self.events = events;
+            for _ in 0..self.busy.len() {
+                if let Some(flow) = self.busy.pop_front() {
+                    self.go_on(flow, false)?;
+                }
+            }
+        }
+    }
+
+    /// Waits for events, for the next request to be due, or for the next tick.
+    fn wait(&mut self, next_tick_ns: u64) -> Result<()> {
+        let now_ns = self.clock.ns();
+        let mut until_ns = next_tick_ns;
+        if let Some(due_ns) = self.plan.next_due_ns().filter(|_| !self.plan.is_over(now_ns)) {
+            until_ns = until_ns.min(due_ns);
+        }
+        if let Some(overdue_ns) = self.ledger.next_overdue_ns() {
+            until_ns = until_ns.min(overdue_ns.saturating_add(1));
+        }
+        if self.busy.is_empty() && until_ns > now_ns {
+            // The event queue is a descriptor too. Its own wait is in milliseconds, which is too coarse for a schedule.
+            let until = self.clock.at(until_ns);
+            wait::wait(self.poll.registry(), Interest::IN, None, Some(until)).context("cannot wait")?;
+        }
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            Err(error) => Err(error).context("cannot wait for events"),
+        }
+    }
+
+    /// With a schedule: sends what is due, and each flow has its turn.
+    fn send_what_is_due(&mut self, now_ns: u64) -> Result<()> {
+        loop {
+            let room = self.window.saturating_sub(self.ledger.waiting());
+            let backlog = (self.plan.backlog(now_ns) as usize).min(room);
+            // A train leaves when it is full; the last one when there will be no more.
+            if backlog == 0 || (backlog < self.train && !self.plan.is_past(now_ns)) {
+                return Ok(());
+            }
+            let share = backlog.div_ceil(self.flows.len()).next_multiple_of(self.train).min(backlog);
+            let flow = self.turn;
+            self.turn = (self.turn + 1) % self.flows.len();
+            self.send(flow, share.min(PORTION))?;
+        }
+    }
+
+    /// Without a schedule: a flow has room for more.
+    fn fill(&mut self, flow: usize) -> Result<()> {
+        if self.plan.next_due_ns().is_some() {
+            return Ok(());
+        }
+        // What is refused at once makes room at once: that is for the next turn.
+        let mut room = self.window.saturating_sub(self.waiting[flow]);
+        while room >= self.train.min(self.window) {
+            let portion = room.min(PORTION);
+            let whole = if portion > self.train { portion - portion % self.train } else { portion };
+            let sent = self.send(flow, whole)?;
+            if sent < whole {
+                break;
+            }
+            room -= sent;
+        }
+        Ok(())
+    }
+
+    /// Sends a portion of at most so many requests on a flow. Returns how many there were to be sent.
+    fn send(&mut self, flow: usize, most: usize) -> Result<usize> {
+        let now_ns = self.clock.ns();
+        self.requests.clear();
+        while self.requests.len() < most
+            && let Some(request) = self.plan.next(now_ns)
+        {
+            self.requests.push(request);
+            let forgotten = self.ledger.send(request, flow, self.plan.counts(&request));
+            if let Some(forgotten) = forgotten {
+                self.waiting[forgotten.flow] -= 1;
+            }
+            self.waiting[flow] += 1;
+            self.wire.put(self.ledger.bytes(&request));
+        }
+        let count = self.requests.len();
+        let (mut sent, mut tried) = (0, 0);
+        while sent < count {
+            match self.wire.send(&self.flows[flow].socket) {
+                Ok(some) => (sent, tried) = (sent + some, 0),
+                Err(Errno::INTR) => {}
+                // The news of an earlier request: this one has not been sent yet.
+                Err(errno) if is_unreachable(errno) && tried < PORTION => {
+                    tried += 1;
+                    self.hear_news(flow, Some(errno));
+                }
+                Err(Errno::AGAIN | Errno::NOBUFS) if tried == 0 => {
+                    tried += 1;
+                    let until = Instant::now() + ROOM;
+                    wait(&self.flows[flow].socket, Interest::OUT, None, Some(until)).context("cannot wait")?;
+                }
+                Err(_) => {
+                    // The error queue may say more of it.
+                    self.hear_news(flow, None);
+                    let refused = self.wire.drop_first();
+                    for request in &self.requests[sent..sent + refused] {
+                        self.waiting[flow] -= usize::from(self.ledger.not_sent(request));
+                    }
+                    (sent, tried) = (sent + refused, 0);
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// A flow's turn: `recv`, and then the next requests.
+    fn go_on(&mut self, flow: usize, has_news: bool) -> Result<()> {
+        if has_news {
+            self.hear_news(flow, None);
+        }
+        let mut has_heard = false;
+        for _ in 0..RECEIVES_A_TURN {
+            let (ledger, plan, waiting) = (&mut self.ledger, &mut self.plan, &mut self.waiting[flow]);
+            let (clock, heard_ns) = (&self.clock, &mut self.heard_ns);
+            let mut now_ns = None;
+            let received = self.wire.receive(&self.flows[flow].socket, |datagram| {
+                has_heard = true;
+                let now_ns = *now_ns.get_or_insert_with(|| clock.ns());
+                let arrival = ledger.judge(datagram, flow, now_ns);
+                *waiting -= usize::from(arrival.frees);
+                if let (Kind::Answer { late: false, .. }, Some(request)) = (arrival.kind, arrival.request) {
+                    *heard_ns = now_ns;
+                    if plan.counts(&request) {
+                        plan.arrived(now_ns);
+                    }
+                }
+            });
+            match received {
+                Ok(Input::Some) if !has_heard => return Ok(()),
+                Ok(Input::Some) => return self.fill(flow),
+                Ok(Input::More) => self.fill(flow)?,
+                Err(errno) if is_unreachable(errno) || errno == Errno::MSGSIZE => self.hear_news(flow, Some(errno)),
+                Err(errno) => return Err(errno).context("cannot receive"),
+            }
+        }
+        self.busy.push_back(flow);
+        Ok(())
+    }
+
+    /// Takes what the network has to say of requests that were sent. Their places are taken again at the next tick, or after the
+    /// next reply: who is refused is in no hurry.
+    fn hear_news(&mut self, flow: usize, errno: Option<Errno>) {
+        let mut told = false;
+        #[cfg(target_os = "linux")]
+        while let Ok(news) = common::error_queue::take(&self.flows[flow].socket, &mut self.data) {
+            told = true;
+            if let Some((_, true)) = self.ledger.sent_back(Some(&self.data[..news.length]), flow, news.errno) {
+                self.waiting[flow] -= 1;
+            }
+        }
+        if let (false, Some(errno)) = (told, errno)
+            && let Some((_, true)) = self.ledger.sent_back(None, flow, errno)
+        {
+            self.waiting[flow] -= 1;
+        }
+    }
+
+    /// `recvfrom`, on the socket where the wrong ones come in.
+    fn hear_strangers(&mut self, flow: usize) {
+        while let Some(strangers) = &self.flows[flow].strangers
+            && let Ok((length, _)) = recvfrom(strangers, &mut self.data)
+        {
+            self.ledger.judge_strangers(&self.data[..length]);
+        }
+    }
+
+    fn give_up_the_overdue(&mut self, now_ns: u64) -> Result<()> {
+        while let Some(overdue) = self.ledger.overdue(now_ns) {
+            self.waiting[overdue.flow] -= 1;
+            self.fill(overdue.flow)?;
+        }
+        Ok(())
+    }
+
+    /// Looks after everything that has to be done now and then.
+    fn tick(&mut self, now_ns: u64) -> Result<()> {
+        let errors = &self.ledger.tally.errors;
+        if errors.connect_refused > 0 && now_ns.saturating_sub(self.heard_ns) > self.timeout_ns {
+            self.plan.stop(now_ns, Ended::Failed);
+        }
+        self.progress.show(&self.plan, errors, now_ns);
+        (0..self.flows.len()).try_for_each(|flow| self.fill(flow))
+    }
+}
+
+fn register(poll: &Poll, socket: &OwnedFd, token: usize) -> Result<()> {
+    poll.registry()
+        .register(&mut SourceFd(&socket.as_raw_fd()), Token(token), mio::Interest::READABLE)
+        .context("cannot wait for events")
+}

@@ -1,0 +1,102 @@
+//! A load from its options to its report.
+
+use anyhow::{Context, Result, bail};
+use common::listener::raise_descriptor_limit;
+use common::measure::{self, ns};
+use common::screen;
+use common::signal::Stop;
+use common::stats::Plan;
+use common::stats::report::{Kind, Measured, Settings};
+use common::stats::schedule::be_punctual;
+
+use super::engine::Engine;
+use super::{Options, search};
+use crate::PROGRAM;
+use crate::flow::{self, LARGEST_DATAGRAM_BYTES};
+
+/// Descriptors that are not flows: stdin, stdout, stderr, the event queue (2), the signals' pipe (3), a trace file, and some to
+/// spare.
+const OTHER_DESCRIPTORS: u64 = 16;
+/// Two sockets for each flow.
+const EACH: u64 = 2;
+
+/// Opens the flows, sends and receives, and reports; or does that again and again, in search of a rate.
+///
+/// Errors: no address at first, or too many flows are wanted; a reply was lost, late or wrong; stdout can't be written.
+pub fn run(options: &Options) -> Result<()> {
+    let common = &options.measure;
+    let stop = Stop::on_signals()?;
+    be_punctual();
+    let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS) / EACH);
+    if u64::from(options.flows) > fit {
+        bail!("cannot open {} flows: the limit on descriptors leaves room for {fit}", options.flows);
+    }
+    let peer = flow::find(&common.server.host, common.server.port, common.timeout)?;
+    flow::fits(common.size, &peer)?;
+    let train_bytes = common.size.saturating_mul(options.train as usize);
+    if options.train > 1 && train_bytes > LARGEST_DATAGRAM_BYTES - 28 {
+        bail!("cannot send trains of {} x {} bytes: together they may have 65,507", options.train, common.size);
+    }
+    if !common.json {
+        screen::print(options.title(&peer.to_string()))?;
+    }
+    let trial = |rate: Option<u32>| -> Result<Measured> {
+        let head = common.head(Kind::Load, PROGRAM, &peer);
+        let mut engine = Engine::new(options, rate, &peer, &stop)?;
+        let outcome = engine.run(ns(options.warmup)).with_context(|| format!("cannot load {peer}"))?;
+        Ok(engine.tally().report(head, options.settings(rate), &outcome))
+    };
+    if options.find_rate {
+        let measured = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
+        return screen::print(measured.text(common.json)).map(drop);
+    }
+    measure::finish(&trial(options.rate)?, common.json)
+}
+
+impl Options {
+    /// What is sent when.
+    pub fn plan(&self, rate: Option<u32>) -> Plan {
+        Plan::new(rate, ns(self.warmup), self.duration().map(ns), self.count)
+    }
+
+    fn settings(&self, rate: Option<u32>) -> Settings {
+        Settings {
+            size_bytes: self.measure.size as u64,
+            connections: u64::from(self.flows),
+            pipeline: u64::from(self.window),
+            train: u64::from(self.train),
+            rate_per_second: rate.map(u64::from),
+            interval_ns: None,
+            timeout_ns: ns(self.measure.timeout),
+            warmup_ns: ns(self.warmup),
+            duration_ns: self.duration().map(ns),
+            count: self.count,
+        }
+    }
+
+    /// `LOAD localhost (127.0.0.1:2000): 1 flow, 64 bytes, 64 on their way, for 10s`
+    fn title(&self, peer: &str) -> String {
+        let flows = if self.flows == 1 { "flow" } else { "flows" };
+        let mut title = format!("LOAD {} ({peer}): {} {flows}", self.measure.server.host, self.flows);
+        title += &format!(", {} bytes, ", self.measure.size);
+        if self.train > 1 {
+            title += &format!("in trains of {}, ", self.train);
+        }
+        title += &match self.rate {
+            Some(rate) => format!("{rate} requests/s"),
+            None if self.find_rate => format!("at most {} % missing", self.max_loss * 100.0),
+            None => format!("{} on their way", self.window),
+        };
+        if let Some(duration) = self.duration() {
+            let each = if self.find_rate { ", in runs of" } else { ", for" };
+            title += &format!("{each} {}", humantime::format_duration(duration));
+        }
+        if let Some(count) = self.count {
+            title += &format!(", up to {count}");
+        }
+        if !self.warmup.is_zero() {
+            title += &format!(", after {} of warm-up", humantime::format_duration(self.warmup));
+        }
+        title + "\n"
+    }
+}

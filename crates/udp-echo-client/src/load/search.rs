@@ -1,0 +1,92 @@
+//! The highest rate at which little enough is missing: doubling until it is too much, then halving the distance.
+
+use anyhow::{Result, bail};
+use common::screen;
+use common::signal::Stop;
+use common::stats::report::{Measured, Trial};
+
+/// More runs than this tell nothing more: what a busy machine can do changes in the meantime.
+const MOST_TRIALS: usize = 24;
+/// The search ends when the rates that pass and fail are as close as this: a machine does not do the same twice.
+const CLOSE_ENOUGH: f64 = 1.05;
+/// The first rate to be tried: any server can do that.
+const FIRST_RATE: u32 = 1000;
+/// No machine sends more than this.
+const HIGHEST_RATE: u32 = 100_000_000;
+
+/// Makes runs at different rates. Returns the best that has passed, with all that were tried.
+///
+/// Errors: none has passed; a run couldn't be made.
+pub fn highest_rate(
+    max_loss: f64,
+    stop: &Stop,
+    says_more: bool,
+    run: impl Fn(Option<u32>) -> Result<Measured>,
+) -> Result<Measured> {
+    let mut tried = Vec::new();
+    let mut best: Option<Measured> = None;
+    let (mut passed_at, mut failed_at) = (0, None);
+    while let Some(rate) = next_rate(passed_at, failed_at) {
+        if tried.len() == MOST_TRIALS || stop.is_asked() {
+            break;
+        }
+        let measured = run(Some(rate))?;
+        if stop.is_asked() {
+            break;
+        }
+        let trial = judge(rate, &measured, max_loss);
+        if says_more {
+            screen::print(format!("{trial}\n"))?;
+        }
+        match trial.passed {
+            true => (passed_at, best) = (rate, Some(measured)),
+            false => failed_at = Some(rate),
+        }
+        tried.push(trial);
+    }
+    match best {
+        Some(best) => Ok(Measured { search: Some(tried), ..best }),
+        None => bail!("cannot find a rate at which at most {} % are missing", max_loss * 100.0),
+    }
+}
+
+/// The rate to try after one has passed (0: none yet) and another has failed.
+fn next_rate(passed: u32, failed: Option<u32>) -> Option<u32> {
+    match (passed, failed) {
+        (0, None) => Some(FIRST_RATE),
+        (passed, None) => (passed < HIGHEST_RATE / 2).then_some(passed.saturating_mul(2)),
+        (0, Some(failed)) => (failed > 1).then_some(failed / 2),
+        (passed, Some(failed)) => {
+            let between = passed + (failed - passed) / 2;
+            (f64::from(failed) / f64::from(passed) > CLOSE_ENOUGH && between > passed).then_some(between)
+        }
+    }
+}
+
+/// What was due and not sent, for want of time, is missing too: this was not the rate.
+fn judge(rate: u32, measured: &Measured, max_loss: f64) -> Trial {
+    let offered = measured.offered.map_or(measured.account.sent, |offered| offered.requests);
+    let missing = offered.saturating_sub(measured.account.received);
+    let passed = missing as f64 <= offered as f64 * max_loss;
+    Trial { rate_per_second: u64::from(rate), offered, missing, passed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_search_ends_close_to_the_limit_and_soon(limit in 1u32..50_000_000) {
+            let (mut passed, mut failed, mut trials) = (0, None, 0);
+            while let Some(rate) = next_rate(passed, failed) {
+                trials += 1;
+                if rate <= limit { passed = rate } else { failed = Some(rate) }
+            }
+            prop_assert!(trials <= MOST_TRIALS, "{trials}");
+            prop_assert!(passed <= limit);
+            prop_assert!(f64::from(limit) <= f64::from(passed.max(1)) * CLOSE_ENOUGH + 1.0, "{passed}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `load`: many flows, with and without a schedule, and what it says of servers that aren't up to it.
+
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::harness::*;
+
+#[test]
+fn every_request_of_a_count_is_answered() {
+    let port = echo("echo -> ");
+    let (report, status) = report(&["load", "127.0.0.1", &port, "--flows", "3", "--window", "8", "--count", "500"]);
+    assert_eq!((status, &report["kind"], &report["ended"]), (0, &"load".into(), &"count".into()));
+    assert_eq!((account(&report, "received"), &report["achieved"]["requests"]), (500, &500.into()));
+    assert_eq!(report["throughput"]["payload_bytes"], 500 * 64);
+    assert!(report["offered"].is_null() && report["from_schedule"].is_null(), "a closed loop has no schedule");
+    assert!(report["jitter_ns"].is_null() && report["search"].is_null());
+}
+
+#[test]
+fn a_schedule_is_kept_and_the_warm_up_doesnt_count() {
+    let port = echo("");
+    let load = ["load", "127.0.0.1", &port, "--rate", "2000", "--count", "300", "--warmup", "50ms", "--flows", "2"];
+    let (report, status) = report(&load);
+    assert_eq!(status, 0, "{report}");
+    assert_eq!((&report["offered"]["requests"], &report["offered"]["per_second"]), (&300.into(), &2000.0.into()));
+    assert_eq!((account(&report, "sent"), &report["unsent"]), (300, &0.into()));
+}
+
+#[test]
+fn a_run_may_end_by_time() {
+    let port = echo("echo -> ");
+    for rate in [&[][..], &["--rate", "1000"]] {
+        let load = [&["load", "127.0.0.1", &port, "--duration", "300ms", "--window", "4"], rate].concat();
+        let (report, status) = report(&load);
+        assert_eq!((status, &report["ended"]), (0, &"duration".into()));
+        assert!(report["achieved"]["requests"].as_u64() > Some(0));
+    }
+}
+
+#[test]
+fn every_size_can_be_loaded() {
+    for (prefix, size) in [("echo -> ", "1"), ("", "24"), ("", "1472"), ("", "9000")] {
+        let port = echo(prefix);
+        let load = ["load", "127.0.0.1", &port, "--count", "300", "--window", "4", "--size", size, "--prefix", prefix];
+        let (report, status) = report(&load);
+        assert_eq!((status, account(&report, "received")), (0, 300), "{report}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn requests_may_leave_in_trains_and_arrive_one_by_one() {
+    let port = echo("echo -> ");
+    for how in [&["--window", "32"][..], &["--rate", "5000"]] {
+        let load = ["load", "127.0.0.1", &port, "--count", "501", "--train", "10", "--size", "1200", "--flows", "2"];
+        let (report, status) = report(&[&load[..], how].concat());
+        assert_eq!((status, account(&report, "received")), (0, 501), "{report}");
+        assert_eq!(report["settings"]["train"], 10);
+    }
+    let load = ["load", "127.0.0.1", &port, "--train", "64", "--size", "1200"];
+    client(&load).assert().code(1).stderr(contains("cannot send trains of 64 x 1200 bytes: "));
+}
+
+#[test]
+fn damage_is_found_in_any_byte() {
+    let port = server(|number, datagram| {
+        let mut reply = datagram.to_vec();
+        let place = number % reply.len();
+        reply[place] ^= 1;
+        vec![reply]
+    });
+    let (report, status) =
+        report(&["load", "127.0.0.1", &port, "--count", "99", "--size", "99", "--timeout", "200ms", "--window", "99"]);
+    assert_eq!((status, account(&report, "received"), account(&report, "corrupt")), (1, 0, 99), "{report}");
+}
+
+#[test]
+fn what_a_silent_server_gets_is_lost_and_a_schedule_goes_on() {
+    let port = silent();
+    let load = ["load", "127.0.0.1", &port, "--rate", "1000", "--duration", "300ms", "--timeout", "100ms"];
+    let (report, status) = report(&load);
+    assert_eq!((status, &report["offered"]["requests"]), (1, &300.into()));
+    assert_eq!((account(&report, "lost"), report["errors"]["timeout"].as_u64()), (300, Some(300)), "{report}");
+}
+
+#[test]
+fn every_refusal_is_counted_and_the_run_ends_before_its_time() {
+    let (_socket, port) = refusing();
+    let load = ["load", "127.0.0.1", &port, "--duration", "1h", "--timeout", "200ms"];
+    let (report, status) = report(&load);
+    assert_eq!((status, &report["ended"]), (1, &"failed".into()), "{report}");
+    assert!(account(&report, "sent") >= 64, "{report}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(account(&report, "refused"), account(&report, "sent"), "{report}");
+    }
+}
+
+#[test]
+fn a_rate_is_looked_for_and_found_or_not() {
+    let port = server(|number, datagram| if number % 10 == 9 { Vec::new() } else { vec![datagram.to_vec()] });
+    let find = ["load", "127.0.0.1", &port, "--find-rate", "--duration", "20ms", "--timeout", "20ms", "--max-loss"];
+    let (report, status) = report(&[&find[..], &["100%"]].concat());
+    assert_eq!((status, &report["search"][0]["rate_per_second"]), (0, &1000.into()), "{report}");
+    let best = &report["settings"]["rate_per_second"];
+    let trials = report["search"].as_array().unwrap();
+    assert!(trials.len() <= 24 && trials.iter().any(|trial| trial["rate_per_second"] == *best), "{report}");
+    client(&[&find[..], &["1%"]].concat())
+        .assert()
+        .code(1)
+        .stdout(contains("tried               1000 requests/s: ").and(contains(" missing: too many\n")))
+        .stderr("udp-echo-client: cannot find a rate at which at most 1 % are missing\n");
+}
+
+#[test]
+fn the_text_has_rates_times_errors_and_a_histogram() {
+    let port = echo("echo -> ");
+    client(&["load", "127.0.0.1", &port, "--rate", "1000", "--count", "100"])
+        .assert()
+        .success()
+        .stdout(contains(format!("LOAD 127.0.0.1 (127.0.0.1:{port}): 1 flow, 64 bytes, 1000 requests/s, up to 100\n")))
+        .stdout(contains("\n100 sent, 100 received, 0 lost (0.0 %), time "))
+        .stdout(contains("\noffered        1000.0 requests/s (100 in 0.100 s), 0 not sent\n"))
+        .stdout(contains("\nachieved ").and(contains("\nthroughput ")).and(contains("\nerrors         none\n")))
+        .stdout(contains("\nfrom schedule ").and(contains("\nfrom send ")).and(contains(" ms  ####")))
+        // No terminal, no progress bar.
+        .stderr("");
+}
+
+#[test]
+fn more_flows_than_descriptors_are_refused_in_a_sentence() {
+    let shell = r#"ulimit -n 100 && exec "$0" load 127.0.0.1 1 --flows 100"#;
+    assert_cmd::Command::new("sh")
+        .args(["-c", shell, env!("CARGO_BIN_EXE_udp-echo-client")])
+        .timeout(PATIENCE)
+        .assert()
+        .code(1)
+        .stderr("udp-echo-client: cannot open 100 flows: the limit on descriptors leaves room for 42\n");
+}
+
+#[test]
+fn ctrl_c_prints_the_summary() {
+    let (seen, wait) = mpsc::channel();
+    let port = server(move |_, datagram| {
+        let _ = seen.send(());
+        vec![datagram.to_vec()]
+    });
+    let load = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+        .args(["load", "127.0.0.1", &port, "--duration", "30s", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait.recv_timeout(PATIENCE).unwrap();
+    interrupt(&load);
+    let output = load.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &checked(&output.stdout)["ended"]), (Some(0), &"signal".into()));
+}
