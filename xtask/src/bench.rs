@@ -12,6 +12,7 @@ pub mod table;
 pub mod tcp;
 mod udp;
 mod web;
+pub mod workshop;
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,8 +25,9 @@ use serde_json::json;
 
 use crate::programs::{self, Executables};
 use cases::Make;
-use subjects::{Lineup, Workshop};
+use subjects::Lineup;
 use table::Table;
+use workshop::Workshop;
 
 /// Descriptors that are not connections: enough for all that either side has open besides.
 const OTHER_DESCRIPTORS: u64 = 200;
@@ -109,7 +111,7 @@ impl Bench {
         let workshop = Workshop::open()?;
         let cores = [all_cores[0], all_cores[all_cores.len() - 1]];
         let (core, own) = (cores[1].to_string(), std::process::id().to_string());
-        let pinned = subjects::works("taskset", &["-a", "-c", "-p", &core, &own]);
+        let pinned = workshop::works("taskset", &["-a", "-c", "-p", &core, &own]);
         ensure!(pinned, "cannot measure without taskset(1), which is in util-linux");
         let time = Duration::from_millis(if quick { 250 } else { 1000 });
         Ok(Bench { executables, workshop, cores, all_cores, runs, time, quick })
@@ -121,8 +123,9 @@ impl Bench {
     /// Errors: our own server can't be measured; the report can't be written.
     fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, json: Option<&PathBuf>) -> Result<ExitCode> {
         self.introduce();
+        let width = lineup.subjects.iter().map(|subject| subject.name.len()).max().unwrap_or(0);
         for subject in &lineup.subjects {
-            println!("  {:<12}  {}", subject.name, subject.shown());
+            println!("  {:<width$}  {}", subject.name, subject.shown());
         }
         lineup.missing.iter().for_each(|line| println!("  {line}"));
         println!("{figures}");
@@ -161,7 +164,7 @@ impl Bench {
     }
 }
 
-/// Makes sure of so many connections at once, here and in the servers to come.
+/// Makes sure of so many connections or other descriptors at once, here and in the servers to come.
 ///
 /// Errors: the limit on descriptors is too low; it says what to do.
 pub fn make_room(connections: u64) -> Result<()> {
@@ -174,8 +177,9 @@ pub fn make_room(connections: u64) -> Result<()> {
         return Ok(());
     }
     let own = std::process::id().to_string();
-    let limit = format!("--nofile={hard_or_needed}:", hard_or_needed = needed.min(hard));
-    let raised = hard >= needed && subjects::works("prlimit", &["--pid", &own, &limit]);
+    // Only root can raise the hard limit as well.
+    let limit = if hard >= needed { format!("--nofile={needed}:") } else { format!("--nofile={needed}:{needed}") };
+    let raised = workshop::works("prlimit", &["--pid", &own, &limit]);
     ensure!(raised, "cannot have {needed} descriptors, only {soft} of {hard}: raise the limit with ulimit -n {needed}");
     Ok(())
 }

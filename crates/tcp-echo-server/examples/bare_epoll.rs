@@ -30,11 +30,12 @@ fn main() -> std::io::Result<()> {
     let mut buffer = vec![0; 32 * 1024];
     loop {
         epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
-        for Event { data, .. } in events.drain(..) {
+        for Event { data, flags } in events.drain(..) {
             if data.u64() == LISTENER {
                 while let Ok(connection) = accept_with(&listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                     let fd = connection.as_raw_fd() as usize;
-                    epoll::add(&epoll, &connection, EventData::new_u64(fd as u64), EventFlags::IN | EventFlags::ET)?;
+                    let changes = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+                    epoll::add(&epoll, &connection, EventData::new_u64(fd as u64), changes)?;
                     connections.resize_with(connections.len().max(fd + 1), || None);
                     connections[fd] = Some(connection);
                 }
@@ -55,7 +56,8 @@ fn main() -> std::io::Result<()> {
                                 Err(errno) => return Err(errno.into()),
                             }
                         }
-                        if length < buffer.len() {
+                        // Of the end, which may have come with the last piece, there is no second event.
+                        if length < buffer.len() && !flags.contains(EventFlags::RDHUP) {
                             break;
                         }
                     }

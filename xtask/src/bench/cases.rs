@@ -12,6 +12,14 @@ use super::{Bench, measure};
 /// Measures one table; None: that can't be done here, which it has then said.
 pub type Make = Box<dyn Fn(&Bench, &[Subject]) -> Result<Option<Table>>>;
 
+/// What a load has done.
+pub struct Done {
+    /// Operations: echoes, clients, requests.
+    pub count: u64,
+    /// Operations in a second.
+    pub rate: f64,
+}
+
 /// What one measurement gives: the figure, and operations in a second of the clock on the wall.
 pub struct Sample {
     pub figure: f64,
@@ -49,17 +57,24 @@ pub fn cases<'a>(
     std::iter::once(line(OURS, None)).chain(peers.iter().map(|(name, bar)| line(name, *bar))).collect()
 }
 
-/// Lets `act` do so many operations with a server, and returns what one cost, in microseconds.
-pub fn cost(server: u32, processes: usize, act: impl FnOnce() -> Result<u64>) -> Result<Sample> {
+/// Lets `act` do operations with a server, and returns what one cost, in microseconds.
+///
+/// Errors: it fails; the server has ended, or doesn't come to rest.
+pub fn cost(server: u32, processes: usize, act: impl FnOnce() -> Result<Done>) -> Result<Sample> {
     let before = measure::settle(server, processes)?;
-    let began = Instant::now();
-    let operations = act()?.max(1) as f64;
-    let took = began.elapsed();
+    let done = act()?;
     let after = measure::settle(server, processes)?;
-    Ok(Sample {
-        figure: after.saturating_sub(before) as f64 / 1000.0 / operations,
-        rate: Some(operations / took.as_secs_f64()),
-    })
+    let figure = after.saturating_sub(before) as f64 / 1000.0 / done.count.max(1) as f64;
+    Ok(Sample { figure, rate: Some(done.rate) })
+}
+
+/// Operations in a second of the clock on the wall, of those that `act` does and counts.
+///
+/// Errors: it fails.
+pub fn timed(act: impl FnOnce() -> Result<u64>) -> Result<Done> {
+    let began = Instant::now();
+    let count = act()?;
+    Ok(Done { count, rate: count as f64 / began.elapsed().as_secs_f64() })
 }
 
 impl Bench {

@@ -5,18 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::cases::Done;
 use crate::programs::{self, Executables};
 
 /// How long a server may take to connect or to reply: more than any that works on loopback needs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a load has done.
-pub struct Done {
-    /// Operations: echoes, requests.
-    pub count: u64,
-    /// Operations in a second.
-    pub rate: f64,
-}
 
 /// Runs `load` of the program of this name with these options.
 ///

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::measure;
+use super::workshop::Workshop;
 
 /// The name of ours.
 pub const OURS: &str = "ours";
@@ -23,31 +24,6 @@ const ANSWER: Duration = Duration::from_millis(100);
 const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 /// What in a command stands for the port.
 pub const PORT: &str = "{port}";
-
-/// A directory for the peers' programs and settings, which is removed with them.
-pub struct Workshop(pub PathBuf);
-
-impl Workshop {
-    /// Errors: there is no room for it.
-    pub fn open() -> Result<Workshop> {
-        let directory = std::env::temp_dir().join(format!("xtask-bench-{}", std::process::id()));
-        fs::create_dir(&directory).with_context(|| format!("cannot make the directory {}", directory.display()))?;
-        Ok(Workshop(directory))
-    }
-
-    /// Writes a file, and returns its path.
-    pub fn write(&self, name: &str, text: &str) -> Result<String> {
-        let path = self.0.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(path.to_string_lossy().into_owned())
-    }
-}
-
-impl Drop for Workshop {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Those that are compared.
 pub struct Lineup {
@@ -120,7 +96,8 @@ pub struct Subject {
     /// Its port, if it can't be told another.
     port: Option<u16>,
     directory: PathBuf,
-    settings: Option<String>,
+    /// A file in the workshop, and what is in it.
+    settings: Option<(&'static str, String)>,
 }
 
 impl Subject {
@@ -158,9 +135,9 @@ impl Subject {
         Subject { forks: true, ..self }
     }
 
-    /// The same, with this text in the workshop's file "settings", which the command mentions.
-    pub fn with_settings(self, text: &str) -> Subject {
-        Subject { settings: Some(text.to_owned()), ..self }
+    /// The same, with this text in a file of the workshop, which the command mentions.
+    pub fn with_settings(self, file: &'static str, text: &str) -> Subject {
+        Subject { settings: Some((file, text.to_owned())), ..self }
     }
 
     /// The most processes that it has while nobody is connected to it.
@@ -171,11 +148,8 @@ impl Subject {
     /// The command as one types it, without the directories of what was built or written here, and with PORT for the port.
     pub fn shown(&self) -> String {
         let words = self.command.iter().enumerate().map(|(at, word)| match Path::new(word).file_name() {
-            _ if word.is_empty() => "''".to_owned(),
-            Some(name) if at == 0 || Path::new(word).starts_with(&self.directory) => {
-                name.to_string_lossy().into_owned()
-            }
-            _ => word.replace(PORT, "PORT"),
+            Some(name) if at == 0 || Path::new(word).starts_with(&self.directory) => quoted(&name.to_string_lossy()),
+            _ => quoted(&word.replace(PORT, "PORT")),
         });
         words.collect::<Vec<_>>().join(" ")
     }
@@ -190,9 +164,9 @@ impl Subject {
     /// As [`Self::start`], under another program that becomes it.
     pub fn start_under(&self, under: &[&str]) -> Result<Server> {
         let port = self.port.map_or_else(|| self.transport.free_port(), Ok)?;
-        if let Some(settings) = &self.settings {
-            let path = self.directory.join("settings");
-            fs::write(&path, settings.replace(PORT, &port.to_string())).context("cannot write the settings")?;
+        if let Some((file, text)) = &self.settings {
+            let path = self.directory.join(file);
+            fs::write(&path, text.replace(PORT, &port.to_string())).context("cannot write the settings")?;
         }
         let said = self.directory.join("said");
         let stderr = File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
@@ -244,6 +218,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         // Once it has ended and was waited for, its id may be another's.
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            // Stopped first: what it forked after a look at its children would stay behind.
+            signal("-STOP", &[self.id()]);
             let children = &measure::family(self.id())[1..];
             let _ = self.child.kill();
             if !children.is_empty() {
@@ -259,11 +235,10 @@ fn signal(signal: &str, ids: &[u32]) {
     let _ = Command::new("kill").arg(signal).args(ids).stderr(Stdio::null()).status();
 }
 
-/// Whether a command is there and succeeds.
-pub fn works(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+/// A word as the shell wants it. None of those here has a quotation mark of this kind.
+fn quoted(word: &str) -> String {
+    let is_plain = !word.is_empty() && word.chars().all(|it| it.is_ascii_alphanumeric() || "-_./,:=+".contains(it));
+    if is_plain { word.to_owned() } else { format!("'{word}'") }
 }
 
 #[cfg(test)]
@@ -273,13 +248,33 @@ mod tests {
     #[test]
     fn a_command_is_shown_as_one_types_it() {
         let workshop = Workshop(PathBuf::from("/nowhere"));
-        let command = ["/a/b/server", "--port", PORT, "--prefix", "", "/dev/null", "/nowhere/settings"];
-        let shown = "server --port PORT --prefix '' /dev/null settings";
+        let command = ["/a/b/server", "--port", PORT, "-c", "a && b", "--prefix", "", "/dev/null", "/nowhere/settings"];
+        let shown = "server --port PORT -c 'a && b' --prefix '' /dev/null settings";
         assert_eq!(Subject::new(OURS, &command, &workshop).shown(), shown);
     }
 
     #[test]
-    fn a_program_that_is_not_there_does_not_work() {
-        assert!(!works("there-is-no-such-program", &[]));
+    fn a_server_of_datagrams_is_there_when_it_answers() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let echo = thread::spawn(move || {
+            let mut buffer = [0; 64];
+            let (length, peer) = socket.recv_from(&mut buffer).unwrap();
+            socket.send_to(&buffer[..length], peer).unwrap();
+        });
+        assert!(Transport::Udp.answers(port));
+        echo.join().unwrap();
+        assert!(!Transport::Udp.answers(port));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_server_that_cannot_start_says_why() {
+        let workshop = Workshop(std::env::temp_dir().join(format!("xtask-start-{}", std::process::id())));
+        fs::create_dir(&workshop.0).unwrap();
+        let subject = Subject::new(OURS, &["sh", "-c", "echo no port $0 >&2", PORT], &workshop).at_port(1);
+        let core = measure::cores().unwrap()[0];
+        let error = subject.start(core).err().unwrap().to_string();
+        assert!(error.ends_with("it said: no port 1"), "{error}");
     }
 }

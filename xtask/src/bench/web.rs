@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
-use super::subjects::works;
+use super::workshop::works;
 use super::{Bench, Rounds};
 
 /// Where the kernel says how it finds out how fast it may send, on which the cost of a large file depends.

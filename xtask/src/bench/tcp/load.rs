@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::bench::Bench;
-use crate::bench::client::{self, Done, PATIENCE};
+use crate::bench::cases::Done;
+use crate::bench::client::{self, PATIENCE};
 
 /// The pattern of the bulk: the length is a prime number, so that it fits no buffer, and a piece that is lost or doubled shows.
 const PATTERN_BYTES: usize = 1_048_573;

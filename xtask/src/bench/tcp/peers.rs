@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::YARDSTICK;
 use crate::bench::Bench;
-use crate::bench::subjects::{Lineup, OURS, PORT, Subject, Workshop, works};
+use crate::bench::subjects::{Lineup, OURS, PORT, Subject};
+use crate::bench::workshop::{Workshop, works};
 use crate::programs::{self, Executables};
 
 /// The names of those that tables and bars mention.
@@ -69,10 +70,10 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     add(works("ncat", &["--version"]), ncat, "apt install ncat");
 
     let path = |name| workshop.0.join(name).to_string_lossy().into_owned();
-    let (settings, pid) = (path("settings"), path("pid"));
+    let (settings, pid) = (path("xinetd.conf"), path("pid"));
     let command = ["xinetd", "-dontfork", "-f", &settings, "-pidfile", &pid, "-filelog", "/dev/null"];
     let settings = include_str!("peers/xinetd.conf");
-    let xinetd = Subject::new(XINETD, &command, workshop).forking().with_settings(settings);
+    let xinetd = Subject::new(XINETD, &command, workshop).forking().with_settings("xinetd.conf", settings);
     add(works("xinetd", &["-version"]), xinetd, "apt install xinetd");
     Ok(lineup)
 }

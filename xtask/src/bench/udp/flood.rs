@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::peers::{self, SIMPLE};
 use crate::bench::Bench;
-use crate::bench::subjects::{OURS, PORT, Subject, works};
+use crate::bench::subjects::{OURS, PORT, Subject};
 use crate::bench::table::{Row, Table, grouped};
+use crate::bench::workshop::works;
 
 /// The port of the server, in a network where there is no other.
 const SERVER_PORT: &str = "2000";

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::YARDSTICK;
 use crate::bench::Bench;
-use crate::bench::subjects::{Lineup, OURS, PORT, Subject, works};
+use crate::bench::subjects::{Lineup, OURS, PORT, Subject};
+use crate::bench::workshop::works;
 use crate::programs;
 
 /// The names of those that tables and bars mention.
@@ -59,9 +60,9 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     lineup.add(has_python, subject(PYTHON, &["python3", &script, "loop", PORT]), "apt install python3");
     lineup.add(has_python, subject(ASYNCIO, &["python3", &script, "asyncio", PORT]), "apt install python3");
 
-    let (settings, pid) = (path("settings"), path("pid"));
+    let (settings, pid) = (path("xinetd.conf"), path("pid"));
     let command = ["xinetd", "-dontfork", "-f", &settings, "-pidfile", &pid, "-filelog", "/dev/null"];
-    let xinetd = subject(XINETD, &command).with_settings(include_str!("peers/xinetd.conf"));
+    let xinetd = subject(XINETD, &command).with_settings("xinetd.conf", include_str!("peers/xinetd.conf"));
     lineup.add(works("xinetd", &["-version"]), xinetd, "apt install xinetd");
 
     let settings = workshop.write("inetd.conf", include_str!("peers/inetd.conf"))?;

@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use super::peers::{ASYNCIO, GO, INETD, PLAIN, PYTHON, SIMPLE, XINETD};
 use super::{Scene, flood};
-use crate::bench::cases::{Make, Ratio, Sample, cases};
+use crate::bench::cases::{self, Make, Ratio, Sample};
 use crate::bench::subjects::Subject;
 use crate::bench::table::Table;
-use crate::bench::{Bench, client, measure};
+use crate::bench::{Bench, client};
 
 /// The most that ours may cost of what each of the others does, in the order of the tables; some scenes have bars of their own.
 ///
@@ -71,7 +71,7 @@ fn table(
 ) -> Result<Option<Table>> {
     let fair = BARS.iter().filter(|(name, _)| *name != XINETD || load.window == 1);
     let peers: Vec<_> = fair.map(|(name, usual)| (*name, bar(name, *usual))).collect();
-    let cases = cases(subjects, &peers, move |subject| cost(bench, subject, load));
+    let cases = cases::cases(subjects, &peers, move |subject| cost(bench, subject, load));
     bench.table(title, "us per datagram", Ratio::OursByOther, &cases).map(Some)
 }
 
@@ -87,11 +87,5 @@ fn cost(bench: &Bench, subject: &Subject, load: Load) -> Result<Sample> {
     };
     let time_ms = bench.time.as_millis();
     send(time_ms / 10)?;
-    let before = measure::settle(server.id(), subject.at_rest())?;
-    let done = send(time_ms)?;
-    let after = measure::settle(server.id(), subject.at_rest())?;
-    Ok(Sample {
-        figure: after.saturating_sub(before) as f64 / 1000.0 / done.count.max(1) as f64,
-        rate: Some(done.rate),
-    })
+    cases::cost(server.id(), subject.at_rest(), || send(time_ms))
 }

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bench::client::{Done, PATIENCE};
-use crate::bench::subjects::Workshop;
+use crate::bench::cases::Done;
+use crate::bench::client::PATIENCE;
+use crate::bench::workshop::Workshop;
 
 /// The files that are asked for: a path, and how many bytes it has.
 pub const SMALL: (&str, usize) = ("/page.html", 1024);
@@ -124,7 +125,9 @@ pub fn wrk(port: u16, path: &str, connections: usize, seconds: u64, fields: &[St
     if let Some(trouble) = trouble(&said) {
         anyhow::bail!("wrk says: {trouble}");
     }
-    done(&said).context("cannot understand what wrk printed")
+    let done = done(&said).context("cannot understand what wrk printed")?;
+    ensure!(done.count > 0, "no request was answered in {seconds} s");
+    Ok(done)
 }
 
 /// "Requests/sec: 1234.56" and, somewhere, "1240 requests in 1.00s, 1.5MB read".
@@ -141,6 +144,9 @@ fn trouble(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
 
     const SAID: &str = "Running 1s test @ http://127.0.0.1:2000/page.html\n  1 threads and 50 connections\n  \
@@ -179,5 +185,26 @@ mod tests {
         assert!(answer(&mut &b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc"[..]).is_err());
         assert!(answer(&mut &b"HTTP/1.1 200 OK\r\n\r\nabc"[..]).unwrap_err().to_string().contains("how long"));
         assert!(answer(&mut &b"Hello\n\n"[..]).unwrap_err().to_string().contains("not HTTP"));
+    }
+
+    #[test]
+    fn one_wrong_byte_is_noticed() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let file = ("/page.html", 1024);
+        let server = thread::spawn(move || {
+            for wrong in [0, 1] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut body = content(file.1);
+                body[1023] ^= wrong;
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n").unwrap();
+                stream.write_all(&body).unwrap();
+                // Until the client has gone: an unread request would cost it the answer.
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+        });
+        verify(port, file).unwrap();
+        assert_eq!(verify(port, file).unwrap_err().to_string(), "what came is not what /page.html holds");
+        server.join().unwrap();
     }
 }

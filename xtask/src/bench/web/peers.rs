@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::load;
 use crate::bench::Bench;
-use crate::bench::subjects::{Lineup, OURS, PORT, Subject, works};
+use crate::bench::subjects::{Lineup, OURS, PORT, Subject};
+use crate::bench::workshop::works;
 use crate::programs;
 
 /// The names of those that tables and bars mention.
@@ -20,6 +21,8 @@ pub const PYTHON: &str = "http.server";
 /// What in a file of settings stands for the folder that is served, and for the directory of everything else.
 const ROOT: &str = "{root}";
 const DIRECTORY: &str = "{directory}";
+/// What in a command stands for the file of settings.
+const SETTINGS: &str = "{settings}";
 
 /// Ours, with other options.
 ///
@@ -41,24 +44,26 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     let workshop = &bench.workshop;
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let (root, directory) = (text(load::root(workshop)), text(workshop.0.clone()));
-    let settings = text(workshop.0.join("settings"));
     let subject = |name, command: &[&str]| Subject::new(name, command, workshop);
-    let with_settings = |name, command: &[&str], settings: &str| {
-        subject(name, command).with_settings(&settings.replace(ROOT, &root).replace(DIRECTORY, &directory))
+    let with_settings = |name, command: &[&str], file, settings: &str| {
+        let path = text(workshop.0.join(file));
+        let command: Vec<&str> = command.iter().map(|word| if *word == SETTINGS { &path } else { *word }).collect();
+        subject(name, &command).with_settings(file, &filled_in(settings, &root, &directory))
     };
     let mut lineup = Lineup::of([ours_with(bench, &[])?]);
 
     let has_nginx = works("nginx", &["-v"]);
-    let command = ["nginx", "-c", &settings, "-e", "stderr", "-g", "daemon off;"];
-    let nginx = |name, settings| with_settings(name, &command, settings);
-    lineup.add(has_nginx, nginx(NGINX, include_str!("peers/nginx.conf")), "apt install nginx");
-    lineup.add(has_nginx, nginx(NGINX_TUNED, include_str!("peers/nginx-tuned.conf")), "apt install nginx");
+    let command = ["nginx", "-c", SETTINGS, "-e", "stderr", "-g", "daemon off;"];
+    let nginx = with_settings(NGINX, &command, "nginx.conf", include_str!("peers/nginx.conf"));
+    let tuned = with_settings(NGINX_TUNED, &command, "nginx-tuned.conf", include_str!("peers/nginx-tuned.conf"));
+    lineup.add(has_nginx, nginx, "apt install nginx");
+    lineup.add(has_nginx, tuned, "apt install nginx");
 
-    let h2o = with_settings(H2O, &["h2o", "-c", &settings], include_str!("peers/h2o.conf"));
+    let h2o = with_settings(H2O, &["h2o", "-c", SETTINGS], "h2o.conf", include_str!("peers/h2o.conf"));
     lineup.add(works("h2o", &["--version"]), h2o, "apt install h2o");
 
-    let lighttpd = ["lighttpd", "-D", "-f", &settings];
-    let lighttpd = with_settings(LIGHTTPD, &lighttpd, include_str!("peers/lighttpd.conf"));
+    let command = ["lighttpd", "-D", "-f", SETTINGS];
+    let lighttpd = with_settings(LIGHTTPD, &command, "lighttpd.conf", include_str!("peers/lighttpd.conf"));
     lineup.add(works("lighttpd", &["-v"]), lighttpd, "apt install lighttpd");
 
     let darkhttpd = subject(DARKHTTPD, &["darkhttpd", &root, "--addr", "127.0.0.1", "--port", PORT]);
@@ -78,6 +83,11 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     Ok(lineup)
 }
 
+/// The settings with all in them but the port.
+fn filled_in(settings: &str, root: &str, directory: &str) -> String {
+    settings.replace(ROOT, root).replace(DIRECTORY, directory)
+}
+
 /// How many idle connections a server is asked for: fewer of one that has a thread for each, and of one that waits with
 /// select(2), which knows no more than 1,024 descriptors.
 pub fn most_idle(name: &str, connections: usize) -> usize {
@@ -85,5 +95,30 @@ pub fn most_idle(name: &str, connections: usize) -> usize {
         PYTHON => connections.min(200),
         DARKHTTPD => connections.min(1000),
         _ => connections,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_of_a_peer_leave_nothing_open_but_the_port() {
+        let all = [
+            include_str!("peers/nginx.conf"),
+            include_str!("peers/nginx-tuned.conf"),
+            include_str!("peers/h2o.conf"),
+            include_str!("peers/lighttpd.conf"),
+        ];
+        for settings in all {
+            assert!(settings.contains(ROOT) && settings.matches(PORT).count() == 1, "{settings}");
+            let text = filled_in(settings, "/www", "/tmp").replace(PORT, "2000");
+            assert!(!text.contains(ROOT) && !text.contains(DIRECTORY) && text.contains("127.0.0.1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_not_asked_for_more_idle_connections_than_it_can_have() {
+        assert_eq!([OURS, DARKHTTPD, PYTHON].map(|name| most_idle(name, 10_000)), [10_000, 1000, 200]);
     }
 }

@@ -2,8 +2,8 @@
 
 unshare --net python3 flood.py PORT COUNT SERVER_COMMAND...
 
-It wants a network of its own, in which there is nothing but what it makes. It prints, as JSON, the bytes of memory that only
-the server has: at rest, after a tenth of the datagrams, and after all of them.
+It wants a network of its own, in which there is nothing but what it makes. It prints, as JSON, the bytes of memory that are
+the server's own: at rest, after a tenth of the datagrams, and after all of them.
 """
 
 import json
@@ -20,7 +20,7 @@ BURST = 50
 
 def memory_bytes(process):
     with open(f"/proc/{process.pid}/smaps_rollup") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_Dirty:"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
 
 
 def processor_time(process):
