@@ -104,10 +104,10 @@ impl Bench {
     /// Builds the programs, and keeps this process to a processor of its own.
     ///
     /// Errors: this is not Linux; a build fails; taskset(1) is missing.
-    pub fn new(runs: Option<u16>, quick: bool, packages: &[&str], example: Option<&str>) -> Result<Bench> {
+    pub fn new(runs: Option<u16>, quick: bool, packages: &[&str], examples: &[&str]) -> Result<Bench> {
         let runs = runs.map_or(if quick { 3 } else { 5 }, usize::from);
         let all_cores = measure::cores()?;
-        let executables = programs::build_release(packages, example)?;
+        let executables = programs::build_release(packages, examples)?;
         let workshop = Workshop::open()?;
         let cores = [all_cores[0], all_cores[all_cores.len() - 1]];
         let (core, own) = (cores[1].to_string(), std::process::id().to_string());

@@ -1,6 +1,7 @@
 //! `cargo xtask bench tcp`: what an echo costs our server, a bare epoll loop, and each peer that is installed.
 
 mod callgrind;
+mod generators;
 pub mod load;
 pub mod peers;
 pub mod scenes;
@@ -12,9 +13,10 @@ use clap::{Args, ValueEnum};
 
 use super::{Bench, Rounds};
 
-/// The programs that it needs, and the yardstick.
+/// The programs that it needs, and the yardsticks for both.
 const PACKAGES: [&str; 2] = ["tcp-echo-server", "tcp-echo-client"];
 const YARDSTICK: &str = "bare_epoll";
+const LOAD_YARDSTICK: &str = "bare_load";
 
 /// Measure tcp-echo-server against other TCP echo servers
 ///
@@ -46,6 +48,8 @@ pub enum Scene {
     Prefix,
     /// Instructions with the tracing code and without it
     Trace,
+    /// Our client's load beside other generators, against a bare server
+    Load,
 }
 
 /// Measures what was asked for.
@@ -64,5 +68,5 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 ///
 /// Errors: as [`Bench::new`].
 pub fn open(runs: Option<u16>, quick: bool) -> Result<Bench> {
-    Bench::new(runs, quick, &PACKAGES, Some(YARDSTICK))
+    Bench::new(runs, quick, &PACKAGES, &[YARDSTICK, LOAD_YARDSTICK])
 }
