@@ -13,6 +13,9 @@ fn server(arguments: &[&str]) -> Server {
     Server::start("udp-echo-server", arguments)
 }
 
+/// After how long a client asks again: not in a test that counts what is asked, however busy the machine.
+const LONG: &str = "60s";
+
 /// Stops it; it must have counted this, and said nothing else all the while.
 #[track_caller]
 fn stops_with_account(server: Server, account: &str) {
@@ -34,8 +37,9 @@ fn can_be_sent(size: usize) -> bool {
 #[test]
 fn the_lecture() {
     let server = server(&[]);
-    run("udp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
-    run("udp-echo-client", &[&server.host(), &server.port(), "two", "words"]).printed("echo -> two words\n");
+    let arguments = [&server.host(), &server.port(), "--timeout", LONG, "--"];
+    run("udp-echo-client", &arguments[..4]).printed("echo -> Hello world\n");
+    run("udp-echo-client", &[&arguments[..], &["two", "words"]].concat()).printed("echo -> two words\n");
     stops_with_account(server, "received 2, answered 2");
 }
 
@@ -44,7 +48,8 @@ fn the_lecture() {
 fn both_families_and_a_name() {
     let server = server(&["--host", ""]);
     for host in hosts() {
-        run("udp-echo-client", &[host, &server.port(), "from", host]).printed(&format!("echo -> from {host}\n"));
+        run("udp-echo-client", &[host, &server.port(), "from", host, "--timeout", LONG])
+            .printed(&format!("echo -> from {host}\n"));
     }
     let count = hosts().len();
     stops_with_account(server, &format!("received {count}, answered {count}"));
@@ -247,7 +252,7 @@ fn nor_is_an_output_that_is_closed_or_full_from_the_start() {
             let mut server = command(program("udp-echo-server"));
             let server = server.arg("--verbose").stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
             // Until it is ready, its port refuses.
-            eventually("an answer", || run("udp-echo-client", &[]).status.success());
+            eventually("an answer", || run("udp-echo-client", &["--timeout", LONG]).status.success());
             signal_process(server.id(), "TERM");
             let output = server.wait_with_output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stderr), "udp-echo-server: received 1, answered 1\n");
@@ -281,7 +286,7 @@ fn with_no_option_at_all_and_again_at_once() {
         for _ in 0..5 {
             let server = Server::ready("udp-echo-server", command(program("udp-echo-server")));
             assert_eq!(server.address.port(), 2000);
-            run("udp-echo-client", &[]).printed("echo -> Hello world\n");
+            run("udp-echo-client", &["--timeout", LONG]).printed("echo -> Hello world\n");
             stops_with_account(server, "received 1, answered 1");
         }
     });
