@@ -21,4 +21,6 @@ mod peers;
 mod tcp;
 mod trace;
 mod udp;
+mod udp_check;
+mod udp_measure;
 mod web;

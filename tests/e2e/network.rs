@@ -1,14 +1,17 @@
 //! The pairs across a network: two machines, as it were, and a virtual cable between them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
-use crate::harness::{Process, noise, program, run, run_with_input, without_account, without_prefix};
+use crate::harness::{Process, noise, program, run, run_with_input, skip, without_account, without_prefix};
 use crate::namespace::{Neighbour, counter, inside, ip};
-use crate::udp::peer::{ask, client_at, echo};
+use crate::udp::peer::{ask, client_at, echo, next};
 
 /// The addresses over there, and one that asks them. 192.0.2.0/24 and 2001:db8::/32 are kept for such uses.
 const THERE: [&str; 4] = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
 
+/// The ways of our UDP server to answer.
+const DESIGNS: [&str; 2] = ["simple", "batch"];
 /// How long our UDP client waits before it sends again: nothing gets lost on this cable, but the machine may be busy.
 const LONG: &str = "60s";
 
@@ -49,12 +52,14 @@ fn stops_with(server: Process, said: &str) {
 fn udp_answers_come_from_the_address_that_was_asked() {
     inside(|| {
         let neighbour = neighbour();
-        let server = server_there(&neighbour, "udp-echo-server", &[]);
-        for host in THERE.into_iter().chain(["fe80::1%here"]) {
-            run("udp-echo-client", &[host, "2000", "to", host, "--timeout", LONG])
-                .printed(&format!("echo -> to {host}\n"));
+        for design in DESIGNS {
+            let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+            for host in THERE.into_iter().chain(["fe80::1%here"]) {
+                run("udp-echo-client", &[host, "2000", "to", host, "--timeout", LONG])
+                    .printed(&format!("echo -> to {host}\n"));
+            }
+            stops_with(server, "udp-echo-server: received 5, answered 5\n");
         }
-        stops_with(server, "udp-echo-server: received 5, answered 5\n");
     });
 }
 
@@ -62,17 +67,20 @@ fn udp_answers_come_from_the_address_that_was_asked() {
 fn a_datagram_larger_than_a_packet_comes_back_whole() {
     inside(|| {
         let neighbour = neighbour();
-        let server = server_there(&neighbour, "udp-echo-server", &[]);
-        for (here, there) in [("192.0.2.9", "192.0.2.2"), ("2001:db8::9", "2001:db8::2")] {
-            let client = client_at((here.parse::<IpAddr>().unwrap(), 0));
-            let there = SocketAddr::new(there.parse().unwrap(), 2000);
-            for size in [1472, 1473, 10_000] {
-                assert!(ask(&client, there, &noise(size)) == echo(&noise(size)), "{size} bytes to {there}");
+        for design in DESIGNS {
+            let in_pieces = counter("Ip", "FragCreates");
+            let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+            for (here, there) in [("192.0.2.9", "192.0.2.2"), ("2001:db8::9", "2001:db8::2")] {
+                let client = client_at((here.parse::<IpAddr>().unwrap(), 0));
+                let there = SocketAddr::new(there.parse().unwrap(), 2000);
+                for size in [1472, 1473, 10_000] {
+                    assert!(ask(&client, there, &noise(size)) == echo(&noise(size)), "{size} bytes to {there}");
+                }
             }
+            // It did go in pieces: 2 for 1,473 bytes, and 7 for 10,000.
+            assert_eq!(counter("Ip", "FragCreates") - in_pieces, 9);
+            stops_with(server, "udp-echo-server: received 6, answered 6\n");
         }
-        // It did go in pieces: 2 for 1,473 bytes, and 7 for 10,000.
-        assert_eq!(counter("Ip", "FragCreates"), 9);
-        stops_with(server, "udp-echo-server: received 6, answered 6\n");
     });
 }
 
@@ -81,10 +89,11 @@ fn a_datagram_larger_than_a_packet_comes_back_whole() {
 fn a_datagram_to_many_is_not_answered() {
     inside(|| {
         let neighbour = neighbour();
-        for (host, multicast) in
-            [("", format!("[ff02::1%{}]:2000", index_here())), ("0.0.0.0", "224.0.0.1:2000".into())]
+        let everywhere = [("", format!("[ff02::1%{}]:2000", index_here())), ("0.0.0.0", "224.0.0.1:2000".into())];
+        for (design, (host, multicast)) in
+            DESIGNS.into_iter().flat_map(|design| everywhere.clone().map(|to| (design, to)))
         {
-            let server = server_there(&neighbour, "udp-echo-server", &["--host", host]);
+            let server = server_there(&neighbour, "udp-echo-server", &["--host", host, "--design", design]);
             let client = client_at((Ipv4Addr::new(192, 0, 2, 9), 0));
             client.set_broadcast(true).unwrap();
             let multicast: SocketAddr = multicast.parse().unwrap();
@@ -98,6 +107,7 @@ fn a_datagram_to_many_is_not_answered() {
             run("udp-echo-client", &["192.0.2.1", "2000", "--timeout", LONG]).printed("echo -> Hello world\n");
             server.signal("TERM");
             let (_, _, stderr) = server.finish();
+            let stderr = without_account(&stderr);
             let [first, account] = stderr.lines().collect::<Vec<_>>()[..] else { panic!("{stderr}") };
             assert!(first.contains(": it asked a broadcast or multicast address (said once"), "{stderr}");
             assert_eq!(account, "udp-echo-server: received 7, answered 1, to many 6");
@@ -137,6 +147,65 @@ fn the_tcp_pair_across_the_network() {
         assert_eq!((reply.stderr.as_str(), reply.status.code()), ("", Some(0)));
         assert!(without_prefix(&reply.stdout) == payload);
         stops_with(server, "");
+    });
+}
+
+/// What the kernel is to cut must fit into a packet of this network; what doesn't leaves by itself, in fragments.
+#[test]
+fn a_burst_comes_back_whole_whatever_the_network_carries() {
+    inside(|| {
+        let neighbour = neighbour();
+        for mtu in [1500, 1280] {
+            ip(&format!("link set here mtu {mtu}"));
+            neighbour.ip(&format!("link set there mtu {mtu}"));
+            for design in DESIGNS {
+                let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+                for (here, there) in [("192.0.2.9", "192.0.2.2"), ("2001:db8::9", "2001:db8::2")] {
+                    let client = client_at((here.parse::<IpAddr>().unwrap(), 0));
+                    let there = SocketAddr::new(there.parse().unwrap(), 2000);
+                    for size in [64, 1212, 1220, 1232, 1240, 1400, 1444, 1452, 1472, 2000] {
+                        let datagram = |number: u8| [&[number][..], &noise(size)].concat();
+                        for number in 0..20 {
+                            client.send_to(&datagram(number), there).unwrap();
+                        }
+                        for number in 0..20 {
+                            assert!(next(&client, there) == echo(&datagram(number)), "{size} bytes, {mtu}, {there}");
+                        }
+                    }
+                }
+                stops_with(server, "udp-echo-server: received 400, answered 400\n");
+            }
+        }
+    });
+}
+
+/// A network that is slower than the server: what waits to be sent takes more room than a socket has.
+#[test]
+fn a_slow_network_makes_the_server_wait_and_loses_nothing() {
+    inside(|| {
+        let neighbour = neighbour();
+        let slow = "qdisc add dev there root tbf rate 40mbit burst 16kb limit 64mb";
+        if !neighbour.command(Path::new("tc")).args(slow.split(' ')).status().is_ok_and(|status| status.success()) {
+            return skip("there is no tc, or it can't make a network slow");
+        }
+        for design in DESIGNS {
+            let server = server_there(&neighbour, "udp-echo-server", &["--design", design]);
+            let client = client_at((Ipv4Addr::new(192, 0, 2, 9), 0));
+            let there = "192.0.2.1:2000".parse().unwrap();
+            let datagram = |number: u32| [&number.to_be_bytes()[..], &[b'.'; 1400]].concat();
+            // Ten times as much as a socket has room for, of which some is under way at any time.
+            const AT_ONCE: u32 = 80;
+            for number in 0..1000 {
+                client.send_to(&datagram(number), there).unwrap();
+                if let Some(answered) = number.checked_sub(AT_ONCE) {
+                    assert!(next(&client, there) == echo(&datagram(answered)), "{answered}");
+                }
+            }
+            for number in 1000 - AT_ONCE..1000 {
+                assert!(next(&client, there) == echo(&datagram(number)), "{number}");
+            }
+            stops_with(server, "udp-echo-server: received 1000, answered 1000\n");
+        }
     });
 }
 

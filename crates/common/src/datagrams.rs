@@ -124,6 +124,23 @@ pub fn sendmmsg(
     result
 }
 
+/// Sends several datagrams on a connected socket, and returns how many were taken, as [`sendmmsg`].
+///
+/// Errors: as send(2), about the first of them.
+pub fn sendmmsg_connected(socket: impl AsFd, datagrams: &[[IoSlice; 1]]) -> Result<usize, Errno> {
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(datagrams.len(), None);
+    let nowhere = vec![None; datagrams.len()];
+    let timer = trace::start();
+    let result = nix_sendmmsg(socket.as_fd().as_raw_fd(), &mut headers, datagrams, nowhere, [], MsgFlags::empty())
+        .map(Iterator::count)
+        .map_err(errno);
+    timer.end(|| {
+        let bytes = datagrams[..result.unwrap_or(0)].iter().map(|[data]| data.len()).sum();
+        Call::on("sendmmsg", &socket).sent(&datagrams[0][0], result).of_many(result, bytes)
+    });
+    result
+}
+
 /// Sends one piece of data, in parts that are put together, that the kernel cuts into datagrams of `segment` bytes; the last may
 /// be shorter. With `asked`, they all come from that address.
 ///

@@ -4,15 +4,17 @@
 //! the last is news. The queue has them all, and each comes with the datagram that it is about.
 
 use std::io::IoSliceMut;
+use std::net::SocketAddr;
 
 use nix::libc::{sock_extended_err, sockaddr_in6};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::net::AddressFamily;
 
-use crate::Errno;
+use crate::packet_info::{errno, standard};
 use crate::sockopt::set;
 use crate::trace::{self, Call};
+use crate::{Errno, address};
 
 /// The network's answer to a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct News {
     pub mtu: u32,
     /// So many bytes of the datagram are there.
     pub length: usize,
+    /// Where it was sent to.
+    pub peer: Option<SocketAddr>,
 }
 
 /// Asks the kernel to keep the queue.
@@ -52,7 +56,8 @@ pub fn take(socket: impl AsFd, data: &mut [u8]) -> Result<News, Errno> {
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         recvmsg::<SockaddrStorage>(socket.as_fd().as_raw_fd(), &mut room, Some(&mut control), flags).map_err(errno).map(
             |message| {
-                let mut news = News { errno: Errno::IO, mtu: 0, length: message.bytes };
+                let peer = message.address.and_then(standard);
+                let mut news = News { errno: Errno::IO, mtu: 0, length: message.bytes, peer };
                 for told in message.cmsgs().into_iter().flatten() {
                     if let ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) =
                         told
@@ -66,16 +71,9 @@ pub fn take(socket: impl AsFd, data: &mut [u8]) -> Result<News, Errno> {
         )
     };
     timer.end(|| {
-        let length = result.map(|news| news.length);
-        let call = Call::on("recvmsg", &socket).received(data, length).argument("MSG_ERRQUEUE");
-        match result {
-            Ok(news) => call.argument(trace::error_name(news.errno)),
-            Err(_) => call,
-        }
+        let call = Call::on("recvmsg", &socket).received(data, result.map(|news| news.length));
+        let Ok(News { errno, peer: Some(peer), .. }) = result else { return call };
+        call.argument(address::show(&peer)).argument("MSG_ERRQUEUE").argument(trace::error_name(errno))
     });
     result
-}
-
-fn errno(errno: nix::errno::Errno) -> Errno {
-    Errno::from_raw_os_error(errno as i32)
 }

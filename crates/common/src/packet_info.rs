@@ -180,7 +180,7 @@ pub(crate) fn described<'a>(call: Call<'a>, data: &'a [u8], result: &Result<Arri
     }
 }
 
-fn standard(storage: SockaddrStorage) -> Option<SocketAddr> {
+pub(crate) fn standard(storage: SockaddrStorage) -> Option<SocketAddr> {
     let v4 = storage.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
     v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))
 }

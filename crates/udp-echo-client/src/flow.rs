@@ -78,7 +78,9 @@ impl Flow {
     /// `close`, twice.
     pub fn close(self) {
         close(self.socket);
-        self.strangers.map(close);
+        if let Some(strangers) = self.strangers {
+            close(strangers);
+        }
     }
 }
 

@@ -4,42 +4,20 @@
 //! remembered until the end of the run, whatever has become of it: only so is a late reply not lost, a duplicate not another
 //! reply, and what is overtaken not forgotten. The memory for that is bounded; see [`MOST_REMEMBERED`].
 
-use std::collections::VecDeque;
+mod judging;
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::RandomState;
 
 use common::Errno;
 use common::prefix::Prefix;
 use common::stats::{Fate, Pattern, Request, Tally, Trouble};
 
+pub use judging::{Arrival, Kind};
+
 /// So many probes are remembered, the last ones: at a probe a second those of twelve days, in 32 MiB. What is older and still
 /// without a reply is lost.
 pub const MOST_REMEMBERED: usize = 1 << 20;
-/// So many bytes of a number tell a probe from any other that is remembered.
-const TELLING_BITS: u32 = 56;
-
-/// What a datagram turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The right reply: in time, or late.
-    Answer { late: bool, out_of_order: bool },
-    /// One more reply to what has its fate already.
-    Duplicate,
-    /// As long as a reply, or longer, but not what was sent.
-    Corrupt,
-    /// The beginning of a reply: so many bytes of what was sent.
-    Truncated(usize),
-    /// A right reply, but to another flow's probe.
-    Stray,
-}
-
-/// A datagram, judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    pub kind: Kind,
-    /// The probe that it answers, if that can be told.
-    pub request: Option<Request>,
-    /// It was waited for, and no longer is.
-    pub frees: bool,
-}
 
 /// A probe that is waited for no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +53,9 @@ pub struct Ledger {
     /// Wrong replies whose probe can't be told.
     corrupt: u64,
     truncated: u64,
+    /// What the damaged ones of them looked like.
+    hasher: RandomState,
+    riddles: HashSet<u64>,
 }
 
 impl Ledger {
@@ -86,13 +67,16 @@ impl Ledger {
             timeout_ns,
             most: MOST_REMEMBERED,
             tally,
-            entries: VecDeque::new(),
+            // So that it need not be moved when it grows; the memory is taken only as it is used.
+            entries: VecDeque::with_capacity(MOST_REMEMBERED),
             first: 0,
             watched: 0,
             waiting: 0,
             highest: vec![0; flows],
             corrupt: 0,
             truncated: 0,
+            hasher: RandomState::new(),
+            riddles: HashSet::new(),
         }
     }
 
@@ -134,74 +118,6 @@ impl Ledger {
             self.tally.account.settle(Fate::Lost);
         }
         overdue
-    }
-
-    /// Judges a datagram that came from where the flow's probes go to.
-    #[inline]
-    pub fn judge(&mut self, datagram: &[u8], flow: usize, now_ns: u64) -> Arrival {
-        let payload = datagram.strip_prefix(self.prefix.as_bytes()).unwrap_or(datagram);
-        let index = self.find(payload);
-        let Some(index) = index else { return self.judge_a_riddle(datagram, payload) };
-        let entry = self.entries[index];
-        let (request, expected) = (entry.request, self.pattern.of(&entry.request));
-        let is_right = payload == expected;
-        let is_cut = !is_right && expected.starts_with(payload);
-        if entry.flow as usize != flow {
-            self.tally.account.strays += 1;
-            return Arrival { kind: Kind::Stray, request: Some(request), frees: false };
-        }
-        if entry.has_fate {
-            self.tally.account.duplicates += u64::from(entry.counts);
-            return Arrival { kind: Kind::Duplicate, request: Some(request), frees: false };
-        }
-        self.entries[index].has_fate = true;
-        let kind = if is_right {
-            let fate = match entry.counts {
-                true => self.tally.answered(&request, now_ns, self.timeout_ns),
-                false => Fate::Received,
-            };
-            let highest = &mut self.highest[flow];
-            let out_of_order = request.sequence < *highest;
-            *highest = (*highest).max(request.sequence + 1);
-            self.tally.account.out_of_order += u64::from(out_of_order && entry.counts);
-            Kind::Answer { late: fate == Fate::Late, out_of_order }
-        } else {
-            let (kind, fate) =
-                if is_cut { (Kind::Truncated(payload.len()), Fate::Truncated) } else { (Kind::Corrupt, Fate::Corrupt) };
-            if entry.counts {
-                self.tally.account.settle(fate);
-            }
-            self.tally.errors.count(Trouble::Corrupt);
-            kind
-        };
-        Arrival { kind, request: Some(request), frees: self.is_answered(&request) }
-    }
-
-    /// A datagram that doesn't say which probe it is about, because that part of it is missing or damaged. In the end, it
-    /// takes the place of one that would be lost.
-    fn judge_a_riddle(&mut self, datagram: &[u8], payload: &[u8]) -> Arrival {
-        let is_in_the_prefix = self.prefix.as_bytes().starts_with(datagram);
-        let is_cut = payload.len() < self.pattern.size() && self.pattern.sequence(payload).is_some();
-        let kind = if is_in_the_prefix || is_cut {
-            self.truncated += 1;
-            Kind::Truncated(if is_in_the_prefix { 0 } else { payload.len() })
-        } else {
-            self.corrupt += 1;
-            Kind::Corrupt
-        };
-        self.tally.errors.count(Trouble::Corrupt);
-        Arrival { kind, request: None, frees: false }
-    }
-
-    /// Judges a datagram that came from somebody else: the probe that it would answer, if it had come from the server.
-    pub fn judge_strangers(&mut self, datagram: &[u8]) -> Option<Request> {
-        let payload = datagram.strip_prefix(self.prefix.as_bytes()).unwrap_or(datagram);
-        let request = self.find(payload).map(|index| self.entries[index].request);
-        match request {
-            Some(_) => self.tally.account.wrong_source += 1,
-            None => self.tally.account.strays += 1,
-        }
-        request
     }
 
     /// The network has sent a probe back, and said why; what is there of it is `bytes`. None stands for the oldest probe of
@@ -307,24 +223,7 @@ impl Ledger {
     fn entry(&mut self, sequence: u64) -> Option<&mut Entry> {
         self.entries.get_mut(usize::try_from(sequence.checked_sub(self.first)?).ok()?)
     }
-
-    /// Where the probe stands that these bytes are of, or begin.
-    fn find(&self, bytes: &[u8]) -> Option<usize> {
-        let newest = self.first + (self.entries.len() as u64).checked_sub(1)?;
-        let (number, bits) = self.pattern.sequence(bytes)?;
-        if bits < TELLING_BITS && bytes.len() < self.pattern.size() {
-            return None;
-        }
-        // The last one with these bits: with seven of them, of one byte, it is one of the last 128.
-        let back = newest.wrapping_sub(number) & ((1 << bits) - 1);
-        let index = usize::try_from(newest.checked_sub(back)?.checked_sub(self.first)?).ok()?;
-        let entry = self.entries.get(index)?;
-        // Not this one, but one whose number was damaged.
-        let is_same = self.pattern.sent_ns(bytes).is_none_or(|sent_ns| sent_ns == entry.request.sent_ns);
-        is_same.then_some(index)
-    }
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
 mod tests;

@@ -43,7 +43,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
     flows: u32,
 
-    /// How many requests may be on their way on one flow, without a rate
+    /// How many requests may be on their way on one flow, without a rate; a lost one keeps its place until --timeout
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     window: u32,
 

@@ -5,6 +5,9 @@
 //! kernel. So datagrams that came glued together are taken as they are (GRO), each is looked at and answered by itself, and
 //! replies of one length to one client leave glued together again (GSO): `trains.rs`. The client gets single datagrams.
 //!
+//! The more come with one call, the less each costs. So while they come faster than one by one, the server looks the other way
+//! for a moment (`--gather`), as network cards do before they interrupt a processor; one that comes alone never waits.
+//!
 //! With `--workers`, each thread has a socket of its own, and the kernel chooses by the addresses of both ends: what one client
 //! sends is answered by one thread, in its order.
 
@@ -14,9 +17,9 @@ use std::cell::OnceCell;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use common::Errno;
@@ -25,42 +28,47 @@ use common::berkeley::{OwnedFd, close, sendto};
 use common::datagrams::{Rooms, recvmmsg, sendmmsg, sendmsg_cut};
 use common::packet_info::{Arrival, sendmsg};
 use common::signal::Stop;
-use common::wait::{Interest, wait};
+use common::stats::schedule::be_punctual;
+use common::wait::{Interest, Wake, wait};
 
 use crate::server::Server;
-use crate::simple::is_passing;
+use crate::simple::{has_room, is_passing};
 use trains::{Reply, Yard};
 
 /// So many datagrams are received at once: more would not fit into a processor's cache.
 const MOST_AT_ONCE: usize = 64;
 /// So many at least, to tell whether there are more.
 const LEAST_AT_ONCE: usize = 2;
+/// When so many come at once, datagrams come faster than they can be answered one by one.
+const BUSY: usize = 3;
 /// A thread needs no more.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it.
+/// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it. While they keep
+/// coming, it lets them gather for so long, and answers them together.
 ///
-/// Errors: a socket itself is broken; there is no thread to be had.
-pub fn serve(sockets: Vec<OwnedFd>, server: Server, stop: &Stop) -> Result<()> {
-    let tally = Arc::clone(&server.tally);
-    thread::scope(|scope| {
-        let others = sockets[1..].iter().map(|socket| {
-            let server = server.another();
-            let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            thread.spawn_scoped(scope, move || Worker::new(socket, server).work(stop)).context("cannot start a thread")
-        });
-        let others = others.collect::<Result<Vec<_>>>()?;
-        let first = Worker::new(&sockets[0], server).work(stop);
-        others.into_iter().map(|other| other.join().expect("a worker doesn't panic")).fold(first, Result::and)
-    })?;
-    tally.look();
+/// Errors: a socket itself is broken; there is no thread to be had. Then the other threads end with the process.
+pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: Stop) -> Result<()> {
+    let (stop, count) = (Arc::new(stop), sockets.len());
+    let (tell, told) = mpsc::channel();
+    for socket in sockets {
+        let worker = Worker::new(socket, server.another(), gather, Arc::clone(&stop));
+        let tell = tell.clone();
+        let thread = thread::Builder::new().stack_size(STACK_BYTES);
+        // Nobody listens any more if another one has failed.
+        thread.spawn(move || drop(tell.send(worker.work()))).context("cannot start a thread")?;
+    }
+    drop(tell);
+    let sockets = told.iter().take(count).collect::<Result<Vec<_>>>()?;
+    server.tally.look();
     sockets.into_iter().for_each(close);
     Ok(())
 }
 
 /// One thread with its socket.
-struct Worker<'a> {
-    socket: &'a OwnedFd,
+struct Worker {
+    socket: OwnedFd,
+    stop: Arc<Stop>,
     server: Server,
     rooms: Rooms,
     arrivals: Vec<Arrival>,
@@ -68,35 +76,41 @@ struct Worker<'a> {
     trains: Vec<Range<usize>>,
     yard: Yard,
     prefix_bytes: usize,
+    gather: Duration,
     /// Whether replies may leave in trains: until it turns out that they can't.
     cuts: bool,
 }
 
-impl Worker<'_> {
-    fn new(socket: &OwnedFd, server: Server) -> Worker<'_> {
+impl Worker {
+    fn new(socket: OwnedFd, server: Server, gather: Duration, stop: Arc<Stop>) -> Worker {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
         let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
         let yard = Yard::default();
-        Worker { socket, server, rooms, arrivals, replies, trains, yard, prefix_bytes, cuts: true }
+        Worker { socket, stop, server, rooms, arrivals, replies, trains, yard, prefix_bytes, gather, cuts: true }
     }
 
-    /// Receives and answers, again and again.
-    fn work(mut self, stop: &Stop) -> Result<()> {
-        let mut most = LEAST_AT_ONCE;
-        while !stop.is_asked() {
-            match recvmmsg(self.socket, &mut self.rooms, most, &mut self.arrivals) {
+    /// Receives and answers, again and again; returns the socket in the end.
+    fn work(mut self) -> Result<OwnedFd> {
+        be_punctual();
+        while !self.stop.is_asked() {
+            let came = self.arrivals.len();
+            if came < LEAST_AT_ONCE {
+                // None or one: the next may take a while. Else some have come meanwhile, as a rule.
+                let waited = wait(&self.socket, Interest::IN, Some(&self.stop), None);
+                if waited.context("cannot wait for datagrams")? == Wake::Stop {
+                    break;
+                }
+            } else if (BUSY..MOST_AT_ONCE).contains(&came) && !self.gather.is_zero() {
+                thread::sleep(self.gather);
+            }
+            let most = (2 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
+            match recvmmsg(&self.socket, &mut self.rooms, most, &mut self.arrivals) {
                 Ok(()) => self.answer(),
                 Err(errno) if is_passing(errno) => {}
                 Err(errno) => return Err(errno).context("cannot receive datagrams"),
             }
-            let came = self.arrivals.len();
-            // None or one: more may take a while. Else some have come meanwhile, as a rule.
-            if came < LEAST_AT_ONCE {
-                wait(self.socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")?;
-            }
-            most = (2 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
         }
-        Ok(())
+        Ok(self.socket)
     }
 
     /// Answers all that has come.
@@ -143,7 +157,7 @@ impl Worker<'_> {
         let replies = &self.replies[train.clone()];
         let (to, first) = (&self.arrivals[replies[0].to], replies[0].length(self.prefix_bytes));
         let segment = u16::try_from(first).expect("a train's replies are short");
-        match sendmsg_cut(self.socket, &self.piece(replies), segment, &to.peer, to.asked.as_ref()) {
+        match sendmsg_cut(&self.socket, &self.piece(replies), segment, &to.peer, to.asked.as_ref()) {
             Ok(_) => self.sent(replies),
             Err(errno) => {
                 // No checksums are made on the way, or the kernel is too old: that will not change.
@@ -178,6 +192,7 @@ impl Worker<'_> {
 
     /// Sends replies that have nothing in common but that they are sent at once, if only their source is the same.
     fn send_alone(&self, mut alone: Range<usize>) {
+        let mut may_wait = true;
         while !alone.is_empty() {
             let replies = &self.replies[alone.clone()];
             let asked = self.arrivals[replies[0].to].asked;
@@ -186,11 +201,15 @@ impl Worker<'_> {
                 [reply] if reply.has_prefix(self.prefix_bytes) => self.send_one(reply),
                 replies => {
                     let messages: Vec<_> = replies.iter().map(|reply| self.message(reply)).collect();
-                    sendmmsg(self.socket, &messages, asked.as_ref())
+                    sendmmsg(&self.socket, &messages, asked.as_ref())
                 }
             };
             match sent {
-                Ok(count) => self.sent(&replies[..count]),
+                Ok(count) => {
+                    self.sent(&replies[..count]);
+                    may_wait = true;
+                }
+                Err(Errno::AGAIN) if std::mem::take(&mut may_wait) && has_room(&self.socket, &self.stop) => continue,
                 Err(errno) => {
                     let (to, bytes) = (&self.arrivals[replies[0].to], replies[0].length(self.prefix_bytes));
                     self.server.tally.not_sent(errno, &Address::Internet(to.peer), bytes);
@@ -204,8 +223,8 @@ impl Worker<'_> {
     fn send_one(&self, reply: &Reply) -> Result<usize, Errno> {
         let (to, data) = (&self.arrivals[reply.to], &self.rooms.bytes()[reply.whole(self.prefix_bytes)]);
         let sent = match &to.asked {
-            Some(asked) => sendmsg(self.socket, data, &to.peer, asked),
-            None => sendto(self.socket, data, &to.peer.into()),
+            Some(asked) => sendmsg(&self.socket, data, &to.peer, asked),
+            None => sendto(&self.socket, data, &to.peer.into()),
         };
         sent.map(|_| 1)
     }

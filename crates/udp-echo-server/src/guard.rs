@@ -170,7 +170,8 @@ fn is_nameless(peer: &Address) -> bool {
 impl Rules {
     /// What can be told from one datagram alone.
     fn admit(&self, peer: SocketAddr, datagram: &Datagram) -> Result<(), Refusal> {
-        let Some(local) = self.local.internet() else { return Ok(()) };
+        // A client in the file system that has no name comes without any address.
+        let Some(local) = self.local.internet() else { return Err(Refusal::Nameless) };
         let (from, port) = (peer.ip().to_canonical(), peer.port());
         let asked = datagram.destination.unwrap_or(local.ip()).to_canonical();
         if port == 0 {
@@ -271,5 +272,8 @@ mod tests {
                 Datagram { peer: &Address::Unix(path.into()), destination: None, to_many: false, data: b"x" };
             assert_eq!(guard.admit(&datagram, Instant::now), expected, "{path:?}");
         }
+        let none = Address::Internet(([0; 4], 0).into());
+        let datagram = Datagram { peer: &none, destination: None, to_many: false, data: b"x" };
+        assert_eq!(guard.admit(&datagram, Instant::now), Err(Refusal::Nameless));
     }
 }

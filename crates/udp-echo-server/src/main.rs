@@ -34,7 +34,7 @@ use clap::Parser;
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
 use common::signal::Stop;
-use common::{Errno, address, exit, listener, log, sockopt};
+use common::{Errno, address, exit, listener, log};
 
 use guard::{Guard, Rules};
 #[cfg(target_os = "linux")]
@@ -77,22 +77,20 @@ fn run(options: Options) -> Result<()> {
         verbose: options.verbose,
         dropped: 0,
     };
-    serve(sockets, server, &options, &stop)?;
+    serve(sockets, server, &options, stop)?;
     log::line(NAME, tally);
     Ok(())
 }
 
 /// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.
-fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: &Stop) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    if options.design() == Design::Batch && server.is_internet {
-        return batch::serve(sockets, server, stop);
-    }
-    let socket = sockets.swap_remove(0);
-    if options.faults.any() {
-        faulty::serve(socket, server, options.faults.clone(), options.drain, stop)
-    } else {
-        simple::serve(socket, server, stop)
+fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: Stop) -> Result<()> {
+    match options.design() {
+        #[cfg(target_os = "linux")]
+        Design::Batch if server.is_internet => batch::serve(sockets, server, options.gather, stop),
+        _ if options.faults.any() => {
+            faulty::serve(sockets.swap_remove(0), server, options.faults.clone(), options.drain, &stop)
+        }
+        _ => simple::serve(sockets.swap_remove(0), server, &stop),
     }
 }
 
@@ -100,7 +98,7 @@ fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: &St
 fn open(options: &Options) -> Result<Vec<OwnedFd>> {
     #[cfg(unix)]
     if let Some(socket) = listener::handed_over_datagram()? {
-        let local = sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
+        let local = common::sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
         ask_the_kernel(&socket, &local, options).context("cannot set up the socket")?;
         return Ok(vec![socket]);
     }
@@ -118,10 +116,10 @@ fn open(options: &Options) -> Result<Vec<OwnedFd>> {
     #[cfg(target_os = "linux")]
     if options.design() == Design::Batch && options.workers > 1 {
         // Only now: so another server that has the port already, or comes later, is told that the address is in use.
-        let local = sockopt::getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
-        sockopt::set_reuse_port(&sockets[0]).context("cannot share the port among the workers")?;
+        let local = common::sockopt::getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
+        common::sockopt::set_reuse_port(&sockets[0]).context("cannot share the port among the workers")?;
         for _ in 1..options.workers {
-            let another = make(&local, options, |socket| sockopt::set_reuse_port(socket));
+            let another = make(&local, options, |socket| common::sockopt::set_reuse_port(socket));
             sockets.push(another.with_context(|| format!("cannot listen on {local} with another worker"))?);
         }
     }

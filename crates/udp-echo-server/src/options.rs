@@ -47,6 +47,11 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
 
+    /// With --design batch, how long to let datagrams gather that come faster than one by one, to answer them together; 0s: not
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "TIME", default_value = "50us", value_parser = cli::duration)]
+    pub gather: Duration,
+
     /// Text to put before each datagram that is sent back; '' for a plain echo (RFC 862)
     #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
     pub prefix: Prefix,

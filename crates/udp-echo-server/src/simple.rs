@@ -7,7 +7,7 @@
 //! tell which of this machine's addresses was asked, and `sendto` may answer from another, which a connected client never
 //! sees. There `recvmsg` and `sendmsg` take their places, the same calls with room for one address more.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use common::Errno;
@@ -22,6 +22,9 @@ use crate::server::{Incoming, Server};
 /// Room for the largest datagram there is: its length field has 16 bits. What does not fit into a buffer is cut off without
 /// a word, and an echo must not be.
 pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
+
+/// A network that has taken nothing for so long is no network any more.
+const ROOM_WITHIN: Duration = Duration::from_millis(500);
 
 /// Answers datagrams until the server is asked to stop. No datagram ends the loop: not an empty one, and not one that can't
 /// be answered.
@@ -43,7 +46,11 @@ pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
         if !server.admits(&incoming.peer, &incoming.asked, data, Instant::now) {
             continue;
         }
-        match answer(&socket, reply, &incoming) {
+        let mut sent = answer(&socket, reply, &incoming);
+        if sent == Err(Errno::AGAIN) && has_room(&socket, stop) {
+            sent = answer(&socket, reply, &incoming);
+        }
+        match sent {
             Ok(_) => {
                 server.tally.answered.add(1);
                 server.show(data, &incoming.peer);
@@ -80,6 +87,13 @@ pub fn answer(socket: &OwnedFd, reply: &[u8], to: &Incoming) -> Result<usize, Er
         return sendmsg(socket, reply, &peer, asked);
     }
     sendto(socket, reply, &to.peer)
+}
+
+/// Waits until the network has taken enough of what was sent for there to be room for more; a socket that blocks does that by
+/// itself. False: it takes too long, and the reply is lost, as on any network that is too slow.
+pub fn has_room(socket: &OwnedFd, stop: &Stop) -> bool {
+    let until = Instant::now() + ROOM_WITHIN;
+    matches!(wait(socket, Interest::OUT, Some(stop), Some(until)), Ok(Wake::Ready(_)))
 }
 
 /// Errors that receiving may end with without anything being wrong with the socket: no datagram after all (its checksum was

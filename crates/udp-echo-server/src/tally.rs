@@ -74,7 +74,8 @@ impl Tally {
     /// A datagram was not answered, on purpose.
     pub fn refused(&self, refusal: Refusal, peer: &Address) {
         if self.refused[refusal as usize].add(1) == 0 {
-            self.say(format_args!("does not answer {peer}: {refusal}"));
+            let who = if refusal == Refusal::Nameless { "a client".to_owned() } else { peer.to_string() };
+            self.say(format_args!("does not answer {who}: {refusal}"));
         }
     }
 

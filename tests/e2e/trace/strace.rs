@@ -102,10 +102,11 @@ fn in_our_words(name: &str, arguments: &[&str], result: Result<i64, String>, exc
     // A call that fills a buffer and fails shows where the buffer is.
     let quoted = |text: &'static str, data: &str| if data.starts_with('"') { data.to_owned() } else { text.to_owned() };
     let data = quoted("\"\"", argument(1));
-    // `{msg_name={…}, msg_namelen=16, msg_iov=[{iov_base="x", iov_len=65535}], …}`
-    let field = |name: &str| argument(1).split_once(name).map(|(_, value)| value).unwrap_or_default();
-    let message = quoted("\"\"", field("iov_base="));
-    let message_length = field("iov_len=").split('}').next().unwrap_or_default();
+    let (message, message_length) = match name {
+        // Nothing has come, and strace doesn't say how much room there was.
+        "recvmsg" | "recvmmsg" if result.is_err() => ("\"\"".to_owned(), "65535".to_owned()),
+        _ => first_message(argument(1)),
+    };
     let address = address(&arguments.join(", ")).map(|address| address.to_string()).unwrap_or_default();
     // Which of the flags and variants are used, such as SOCK_CLOEXEC and SO_SNDTIMEO_NEW, is up to the library.
     let (kind, option) = (argument(1).split('|').next().unwrap_or_default(), argument(2).trim_end_matches("_NEW"));
@@ -113,7 +114,7 @@ fn in_our_words(name: &str, arguments: &[&str], result: Result<i64, String>, exc
         "socket" => vec![argument(0), kind],
         "read" | "write" | "recv" | "send" => vec![argument(0), &data, argument(2)],
         "recvfrom" | "sendto" => vec![argument(0), &data, argument(2), &address],
-        "recvmsg" | "sendmsg" => vec![argument(0), &message, message_length, &address],
+        "recvmsg" | "sendmsg" | "recvmmsg" | "sendmmsg" => vec![argument(0), &message, &message_length, &address],
         "bind" | "connect" | "accept" | "getsockname" => vec![argument(0), &address],
         "listen" | "shutdown" => vec![argument(0), argument(1)],
         "setsockopt" | "getsockopt" => vec![argument(0), option],
@@ -122,6 +123,29 @@ fn in_our_words(name: &str, arguments: &[&str], result: Result<i64, String>, exc
     };
     ours.retain(|argument| !argument.is_empty());
     Call::new(name, &ours, result, excerpt)
+}
+
+/// The data and its length in `{msg_name={…}, msg_namelen=16, msg_iov=[{iov_base="x", iov_len=65535}, …], msg_iovlen=1, …}`, its
+/// parts put together; of several such messages, of the first.
+fn first_message(text: &str) -> (String, String) {
+    let (mut data, mut length, mut is_cut) = ("\"".to_owned(), 0, false);
+    let parts = text.split("msg_iovlen=").next().unwrap_or_default();
+    for part in parts.split("iov_base=").skip(1) {
+        let mut escaped = false;
+        let end = part.bytes().skip(1).position(|byte| {
+            let is_end = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            is_end
+        });
+        let (shown, rest) = part.split_at(end.map_or(0, |end| end + 1));
+        if !is_cut {
+            data += shown.strip_prefix('"').unwrap_or_default();
+        }
+        is_cut |= rest.starts_with("\"...");
+        let number = rest.split_once("iov_len=").map(|(_, number)| number.split('}').next().unwrap_or_default());
+        length += number.and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
+    }
+    (data + "\"", length.to_string())
 }
 
 /// The first address in `{sa_family=AF_INET, sin_port=htons(2000), sin_addr=inet_addr("127.0.0.1")}`, or in
@@ -147,6 +171,8 @@ fn the_words_of_strace_are_understood() {
 9 recvfrom(4, "\0x", 1024, 0, NULL, NULL) = 2
 7 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER, si_pid=1, si_uid=0} ---
 7 recvmsg(3, {msg_name={sa_family=AF_INET, sin_port=htons(8), sin_addr=inet_addr("127.0.0.1")}, msg_namelen=128 => 16, msg_iov=[{iov_base="x", iov_len=65535}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, 0) = 1
+7 recvmmsg(3, 0x7f0, 2, 0, NULL) = -1 EAGAIN (Resource temporarily unavailable)
+7 sendmmsg(3, [{msg_hdr={msg_name={sa_family=AF_INET, sin_port=htons(8), sin_addr=inet_addr("127.0.0.1")}, msg_namelen=16, msg_iov=[{iov_base="a\"", iov_len=2}, {iov_base="b", iov_len=1}], msg_iovlen=2, msg_controllen=0, msg_flags=0}, msg_len=3}, {msg_hdr={msg_name=NULL, msg_iov=[{iov_base="c", iov_len=1}], msg_iovlen=1}, msg_len=1}], 2, 0) = 2
 7 +++ exited with 0 +++
 "#;
     let ours = r#"0.0 socket(AF_INET6, SOCK_STREAM) = 3
@@ -155,6 +181,8 @@ fn the_words_of_strace_are_understood() {
 0.0 accept(3, 127.0.0.1:8) = 4
 0.0 recv(4, "\x00x", 1024) = 2
 0.0 recvmsg(3, "x", 65535, 127.0.0.1:8) = 1
+0.0 recvmmsg(3, "", 65535) = -1 EAGAIN (resource temporarily unavailable)
+0.0 sendmmsg(3, "a\"b", 3, 127.0.0.1:8) = 2
 "#;
     assert_eq!(calls(log, "SOCK_STREAM", &[], 32), super::call::of_text(ours, "program", 32));
 }

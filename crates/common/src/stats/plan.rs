@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(plan.next(0).map(|request| request.due_ns), Some(0));
         assert_eq!(plan.next(999_999), None);
         assert_eq!((plan.next_due_ns(), plan.backlog(5_000_000)), (Some(1_000_000), 2));
+        assert_eq!((plan.due_ns(1), plan.left()), (Some(2_000_000), 2));
         assert_eq!(plan.next(5_000_000), Some(Request { sequence: 1, due_ns: 1_000_000, sent_ns: 5_000_000 }));
         assert!(!plan.is_over(5_000_000));
         assert_eq!(plan.next(6_000_000).map(|request| request.due_ns), Some(2_000_000));

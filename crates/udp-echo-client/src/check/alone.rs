@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use common::Errno;
 use common::address::{self, Address};
 use common::berkeley::{OwnedFd, SocketType, close, recvfrom, sendto, socket};
 use common::check::skip;
 use common::sockopt;
 use common::wait::{Interest, Wake, wait};
 
+use super::client::SENDINGS;
 use super::server::Visit;
 use crate::flow::LARGEST_DATAGRAM_BYTES;
 
@@ -143,25 +143,29 @@ fn answers_from(visit: &Visit, asked: SocketAddr, until: Instant) -> Result<()> 
 fn ask_from(visit: &Visit, socket: &OwnedFd, peer: &Address, asked: SocketAddr, until: Instant) -> Result<()> {
     sockopt::set_nonblocking(socket).context("cannot make a socket")?;
     let message = visit.word(16);
-    if sendto(socket, &message, peer).is_err() {
-        bail!(Nobody(asked));
-    }
-    let mut data = vec![0; LARGEST_DATAGRAM_BYTES];
-    while let Wake::Ready(_) = wait(socket, Interest::IN, None, Some(until))? {
-        match recvfrom(socket, &mut data) {
-            Ok((length, from)) if data[..length].ends_with(&message) => {
-                let Some(from) = from.internet() else { continue };
-                if address::plain(from) != address::plain(asked) {
-                    let (from, asked) = (address::show(&from), address::show(&asked));
-                    bail!("it was asked at {asked}, and answers from {from}: a connected client would never see that");
-                }
-                return Ok(());
+    let (began, mut data) = (Instant::now(), vec![0; LARGEST_DATAGRAM_BYTES]);
+    let patience = until.saturating_duration_since(began);
+    for sending in 1..=SENDINGS {
+        if sendto(socket, &message, peer).is_err() {
+            break;
+        }
+        let again = began + patience * sending / SENDINGS;
+        while let Wake::Ready(_) = wait(socket, Interest::IN, None, Some(again))? {
+            let Ok((length, from)) = recvfrom(socket, &mut data) else { continue };
+            if let (true, Some(from)) = (data[..length].ends_with(&message), from.internet()) {
+                return is_from(from, asked);
             }
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => break,
         }
     }
     bail!(Nobody(asked))
+}
+
+fn is_from(from: SocketAddr, asked: SocketAddr) -> Result<()> {
+    if address::plain(from) == address::plain(asked) {
+        return Ok(());
+    }
+    let (from, asked) = (address::show(&from), address::show(&asked));
+    bail!("it was asked at {asked}, and answers from {from}: a connected client would never see that")
 }
 
 pub fn empty(visit: &Visit) -> Result<()> {

@@ -19,7 +19,7 @@ use crate::flow::LARGEST_DATAGRAM_BYTES;
 use crate::own_name::OwnName;
 
 /// How often a question is sent in all, at even distances. On the way to a server in the wide world one may get lost.
-const SENDINGS: u32 = 3;
+pub const SENDINGS: u32 = 3;
 /// Nothing for so long: then nothing comes.
 const QUIET: Duration = Duration::from_millis(100);
 /// Who is refused waits so long before asking again: a server that makes a socket for each client may have none for a moment.
@@ -210,14 +210,16 @@ impl Client {
     }
 
     /// Leaves at once: what still comes finds nobody.
-    pub fn leave(mut self) {
-        self.socket.take().map(close);
+    pub fn leave(self) {
+        drop(self);
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.socket.take().map(close);
+        if let Some(socket) = self.socket.take() {
+            close(socket);
+        }
     }
 }
 

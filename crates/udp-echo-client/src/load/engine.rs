@@ -1,11 +1,14 @@
 //! The event loop of a load: one thread, which never waits for one flow in particular.
 
+mod sending;
+
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use common::Errno;
 use common::address::Address;
 use common::berkeley::{OwnedFd, recvfrom};
 use common::measure::{GRACE, ns};
@@ -13,28 +16,23 @@ use common::signal::Stop;
 use common::stats::progress::TICK;
 use common::stats::report::Ended;
 use common::stats::{Clock, Outcome, Plan, Progress, Request, Tally, Times};
-use common::wait::{self, wait};
-use common::{Errno, wait::Interest};
+use common::wait::{self, Interest};
 use mio::unix::SourceFd;
 use mio::{Events, Poll, Token};
 
 use super::Options;
-use super::wire::{Input, Wire};
+use super::wire::{Input, MOST_AT_ONCE, Wire};
 use crate::ask::is_unreachable;
 use crate::flow::{Flow, LARGEST_DATAGRAM_BYTES};
 use crate::ledger::{Kind, Ledger};
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
-/// So many requests are made ready at once.
-const PORTION: usize = 64;
 /// How often a flow that always has more may be read in a row, before the others have their turn.
 const RECEIVES_A_TURN: usize = 16;
 /// With a schedule, no more than so many requests are on their way at once: their memory is bounded, whatever rate and timeout
 /// are.
 const MOST_ON_THEIR_WAY: usize = 262_144;
-/// How long to wait for room, when the kernel has none for one more datagram.
-const ROOM: Duration = Duration::from_millis(10);
 
 /// A load at work.
 pub struct Engine<'a> {
@@ -81,10 +79,9 @@ impl<'a> Engine<'a> {
         let (common, count, timeout_ns) = (&options.measure, flows.len(), ns(options.measure.timeout));
         let tally = Tally { from_schedule: rate.map(|_| Times::default()), ..Tally::default() };
         let ledger = Ledger::new(common.size, common.prefix.clone(), timeout_ns, count, tally);
-        let wire = Wire::new(common.size, ledger.longest_reply(), options.train as usize);
-        if options.train > 1 {
-            flows.iter().try_for_each(|flow| wire.prepare(&flow.socket)).context("cannot receive trains")?;
-        }
+        let train = options.train as usize;
+        let wire = Wire::new(common.size, ledger.longest_reply(), peer, train);
+        flows.iter().try_for_each(|flow| wire.prepare(&flow.socket, train)).context("cannot receive trains")?;
         Ok(Engine {
             wire,
             ledger,
@@ -94,11 +91,11 @@ impl<'a> Engine<'a> {
             events: Events::with_capacity(EVENTS),
             stop,
             window: if rate.is_some() { MOST_ON_THEIR_WAY } else { options.window as usize },
-            train: options.train as usize,
+            train,
             timeout_ns,
             plan: options.plan(rate),
             clock: Clock::start(),
-            requests: Vec::with_capacity(PORTION),
+            requests: Vec::with_capacity(MOST_AT_ONCE),
             data: vec![0; LARGEST_DATAGRAM_BYTES],
             busy: VecDeque::new(),
             turn: 0,
@@ -175,7 +172,9 @@ impl<'a> Engine<'a> {
     fn wait(&mut self, next_tick_ns: u64) -> Result<()> {
         let now_ns = self.clock.ns();
         let mut until_ns = next_tick_ns;
-        if let Some(due_ns) = self.plan.next_due_ns().filter(|_| !self.plan.is_over(now_ns)) {
+        let last_of_train = (self.full_train() as u64).saturating_sub(1);
+        if let Some(due_ns) = self.plan.due_ns(last_of_train).filter(|_| !self.plan.is_over(now_ns) && self.room() > 0)
+        {
             until_ns = until_ns.min(due_ns);
         }
         if let Some(overdue_ns) = self.ledger.next_overdue_ns() {
@@ -196,86 +195,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// With a schedule: sends what is due, and each flow has its turn.
-    fn send_what_is_due(&mut self, now_ns: u64) -> Result<()> {
-        loop {
-            let room = self.window.saturating_sub(self.ledger.waiting());
-            let backlog = (self.plan.backlog(now_ns) as usize).min(room);
-            // A train leaves when it is full; the last one when there will be no more.
-            if backlog == 0 || (backlog < self.train && !self.plan.is_past(now_ns)) {
-                return Ok(());
-            }
-            let share = backlog.div_ceil(self.flows.len()).next_multiple_of(self.train).min(backlog);
-            let flow = self.turn;
-            self.turn = (self.turn + 1) % self.flows.len();
-            self.send(flow, share.min(PORTION))?;
-        }
-    }
-
-    /// Without a schedule: a flow has room for more.
-    fn fill(&mut self, flow: usize) -> Result<()> {
-        if self.plan.next_due_ns().is_some() {
-            return Ok(());
-        }
-        // What is refused at once makes room at once: that is for the next turn.
-        let mut room = self.window.saturating_sub(self.waiting[flow]);
-        while room >= self.train.min(self.window) {
-            let portion = room.min(PORTION);
-            let whole = if portion > self.train { portion - portion % self.train } else { portion };
-            let sent = self.send(flow, whole)?;
-            if sent < whole {
-                break;
-            }
-            room -= sent;
-        }
-        Ok(())
-    }
-
-    /// Sends a portion of at most so many requests on a flow. Returns how many there were to be sent.
-    fn send(&mut self, flow: usize, most: usize) -> Result<usize> {
-        let now_ns = self.clock.ns();
-        self.requests.clear();
-        while self.requests.len() < most
-            && let Some(request) = self.plan.next(now_ns)
-        {
-            self.requests.push(request);
-            let forgotten = self.ledger.send(request, flow, self.plan.counts(&request));
-            if let Some(forgotten) = forgotten {
-                self.waiting[forgotten.flow] -= 1;
-            }
-            self.waiting[flow] += 1;
-            self.wire.put(self.ledger.bytes(&request));
-        }
-        let count = self.requests.len();
-        let (mut sent, mut tried) = (0, 0);
-        while sent < count {
-            match self.wire.send(&self.flows[flow].socket) {
-                Ok(some) => (sent, tried) = (sent + some, 0),
-                Err(Errno::INTR) => {}
-                // The news of an earlier request: this one has not been sent yet.
-                Err(errno) if is_unreachable(errno) && tried < PORTION => {
-                    tried += 1;
-                    self.hear_news(flow, Some(errno));
-                }
-                Err(Errno::AGAIN | Errno::NOBUFS) if tried == 0 => {
-                    tried += 1;
-                    let until = Instant::now() + ROOM;
-                    wait(&self.flows[flow].socket, Interest::OUT, None, Some(until)).context("cannot wait")?;
-                }
-                Err(_) => {
-                    // The error queue may say more of it.
-                    self.hear_news(flow, None);
-                    let refused = self.wire.drop_first();
-                    for request in &self.requests[sent..sent + refused] {
-                        self.waiting[flow] -= usize::from(self.ledger.not_sent(request));
-                    }
-                    (sent, tried) = (sent + refused, 0);
-                }
-            }
-        }
-        Ok(count)
-    }
-
     /// A flow's turn: `recv`, and then the next requests.
     fn go_on(&mut self, flow: usize, has_news: bool) -> Result<()> {
         if has_news {
@@ -286,7 +205,7 @@ impl<'a> Engine<'a> {
             let (ledger, plan, waiting) = (&mut self.ledger, &mut self.plan, &mut self.waiting[flow]);
             let (clock, heard_ns) = (&self.clock, &mut self.heard_ns);
             let mut now_ns = None;
-            let received = self.wire.receive(&self.flows[flow].socket, |datagram| {
+            let received = self.wire.receive(&self.flows[flow].socket, *waiting, |datagram| {
                 has_heard = true;
                 let now_ns = *now_ns.get_or_insert_with(|| clock.ns());
                 let arrival = ledger.judge(datagram, flow, now_ns);

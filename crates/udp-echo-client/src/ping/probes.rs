@@ -32,6 +32,8 @@ pub struct Probes<'a> {
     /// The place in the schedule of the next probe. Those that were missed are not made up for: ping never hurries.
     slot: u64,
     data: Vec<u8>,
+    /// The largest packet on the way there, when a datagram was too large for it.
+    mtu: u32,
     /// Lines for people; not with --json.
     says_more: bool,
     /// Nobody reads stdout any more.
@@ -57,6 +59,7 @@ impl<'a> Probes<'a> {
             ledger: Ledger::new(common.size, common.prefix.clone(), timeout_ns, 1, tally),
             slot: 0,
             data: vec![0; LARGEST_DATAGRAM_BYTES],
+            mtu: 0,
             says_more: !common.json,
             is_unread: false,
         }
@@ -131,7 +134,7 @@ impl<'a> Probes<'a> {
                 continue;
             }
             if self.ledger.not_sent(&request) {
-                self.say(&format!("seq={} not sent: {}", request.sequence, exit::plain(errno)))?;
+                self.tell_news(&request, errno)?;
             }
             return Ok(());
         }
@@ -196,29 +199,31 @@ impl<'a> Probes<'a> {
         #[cfg(target_os = "linux")]
         while let Ok(news) = common::error_queue::take(&self.flow.socket, &mut self.data) {
             told = true;
+            self.mtu = news.mtu;
+            // Of a datagram that was too large for this machine already, nothing is there.
             if let Some((request, _)) = self.ledger.sent_back(Some(&self.data[..news.length]), FLOW, news.errno) {
-                self.tell_news(&request, news.errno, news.mtu)?;
+                self.tell_news(&request, news.errno)?;
             }
         }
         if let (false, Some(errno)) = (told, errno)
             && let Some((request, _)) = self.ledger.sent_back(None, FLOW, errno)
         {
             told = true;
-            self.tell_news(&request, errno, 0)?;
+            self.tell_news(&request, errno)?;
         }
         Ok(told)
     }
 
-    fn tell_news(&mut self, request: &Request, errno: Errno, mtu: u32) -> Result<()> {
-        let (sequence, peer) = (request.sequence, &self.peer);
+    fn tell_news(&mut self, request: &Request, errno: Errno) -> Result<()> {
+        let (sequence, peer, mtu) = (request.sequence, &self.peer, self.mtu);
+        let cause = exit::plain(errno);
         let line = match errno {
             Errno::CONNREFUSED => format!("seq={sequence} refused: nobody listens at {peer}"),
             Errno::MSGSIZE if mtu > 0 => {
-                format!(
-                    "seq={sequence} not sent: a packet on the way to {peer} has at most {mtu} bytes, headers included"
-                )
+                format!("seq={sequence} not sent: {cause}: at most {mtu} bytes with all headers go to {peer} at once")
             }
-            errno => format!("seq={sequence} does not reach {peer}: {}", exit::plain(errno)),
+            errno if is_unreachable(errno) => format!("seq={sequence} does not reach {peer}: {cause}"),
+            _ => format!("seq={sequence} not sent: {cause}"),
         };
         self.say(&line)
     }

@@ -107,7 +107,9 @@ fn a_rate_is_looked_for_and_found_or_not() {
     let best = &report["settings"]["rate_per_second"];
     let trials = report["search"].as_array().unwrap();
     assert!(trials.len() <= 24 && trials.iter().any(|trial| trial["rate_per_second"] == *best), "{report}");
-    client(&[&find[..], &["1%"]].concat())
+    let silent = silent();
+    let find = ["load", "127.0.0.1", &silent, "--find-rate", "--duration", "20ms", "--timeout", "20ms"];
+    client(&[&find[..], &["--max-loss", "1%"]].concat())
         .assert()
         .code(1)
         .stdout(contains("tried               1000 requests/s: ").and(contains(" missing: too many\n")))

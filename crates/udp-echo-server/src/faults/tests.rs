@@ -1,3 +1,5 @@
+//! What a bad network does to replies, and that its account tells it.
+
 use std::time::{Duration, Instant};
 
 use clap::Parser;

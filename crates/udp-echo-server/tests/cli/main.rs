@@ -10,6 +10,15 @@ use predicates::str::{contains, starts_with};
 
 use harness::{Client, PATIENCE, Server};
 
+/// Most of what a user meets is the same in each.
+const DESIGNS: &[&[&str]] =
+    if cfg!(target_os = "linux") { &[&["--design=simple"], &["--design=batch"]] } else { &[&["--design=simple"]] };
+
+/// A server of each design.
+fn each(arguments: &[&str]) -> impl Iterator<Item = Server> {
+    DESIGNS.iter().map(move |design| Server::start(&[design, arguments].concat()))
+}
+
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udp-echo-server"));
     command.timeout(PATIENCE);
@@ -18,88 +27,100 @@ fn command() -> Command {
 
 #[test]
 fn the_lectures_exchange() {
-    let server = Server::start(&["--verbose"]);
-    let client = Client::new();
-    assert_eq!(client.ask(b"Hello world", &server), b"echo -> Hello world");
-    let address = client.0.local_addr().unwrap();
-    assert_eq!(server.line(), format!("UDP server: \"Hello world\" from {address}"));
-    assert_eq!(client.ask(b"\x1b[2J", &server), b"echo -> \x1b[2J");
-    assert_eq!(server.line(), format!("UDP server: \"\\x1b[2J\" from {address}"), "nothing for a terminal to act on");
+    for server in each(&["--verbose"]) {
+        let client = Client::new();
+        assert_eq!(client.ask(b"Hello world", &server), b"echo -> Hello world");
+        let address = client.0.local_addr().unwrap();
+        assert_eq!(server.line(), format!("UDP server: \"Hello world\" from {address}"));
+        assert_eq!(client.ask(b"\x1b[2J", &server), b"echo -> \x1b[2J");
+        assert_eq!(
+            server.line(),
+            format!("UDP server: \"\\x1b[2J\" from {address}"),
+            "nothing for a terminal to act on"
+        );
+    }
 }
 
 #[test]
 fn without_a_prefix_a_datagram_comes_back_as_it_went() {
-    let server = Server::start(&["--prefix", ""]);
-    let every_byte: Vec<u8> = (0..=255).collect();
-    for data in [&every_byte[..], b"Hello world", b"\0", b"echo -> "] {
-        assert_eq!(Client::new().ask(data, &server), data);
+    for server in each(&["--prefix", ""]) {
+        let every_byte: Vec<u8> = (0..=255).collect();
+        for data in [&every_byte[..], b"Hello world", b"\0", b"echo -> "] {
+            assert_eq!(Client::new().ask(data, &server), data);
+        }
     }
 }
 
 #[test]
 fn an_empty_datagram_is_answered_and_is_not_the_end() {
     for prefix in ["echo -> ", ""] {
-        let server = Server::start(&["--prefix", prefix]);
-        let client = Client::new();
-        assert_eq!(client.ask(b"", &server), prefix.as_bytes());
-        assert_eq!(client.ask(b"still there?", &server), format!("{prefix}still there?").as_bytes());
+        for server in each(&["--prefix", prefix]) {
+            let client = Client::new();
+            assert_eq!(client.ask(b"", &server), prefix.as_bytes());
+            assert_eq!(client.ask(b"still there?", &server), format!("{prefix}still there?").as_bytes());
+        }
     }
 }
 
 #[test]
 fn nothing_is_cut_off_of_a_large_datagram() {
-    let server = Server::start(&["--prefix", ""]);
-    let client = Client::new();
-    let data: Vec<u8> = (0..65_507).map(|number: u32| (number % 251) as u8).collect();
-    for length in [1024, 1025, 1473, 2048, 8193, 65_507] {
-        // Some systems let a datagram have no more than 9,216 bytes.
-        if client.send(&data[..length], &server) {
-            assert!(client.next(&server) == data[..length], "{length}");
+    for server in each(&["--prefix", ""]) {
+        let client = Client::new();
+        let data: Vec<u8> = (0..65_507).map(|number: u32| (number % 251) as u8).collect();
+        for length in [1024, 1025, 1473, 2048, 8193, 65_507] {
+            // Some systems let a datagram have no more than 9,216 bytes.
+            if client.send(&data[..length], &server) {
+                assert!(client.next(&server) == data[..length], "{length}");
+            }
         }
     }
 }
 
 #[test]
 fn a_datagram_with_no_room_left_for_the_prefix_is_not_the_end() {
-    let server = Server::start(&[]);
-    let client = Client::new();
-    let largest = [65_507, 9216].into_iter().find(|length| client.send(&vec![b'x'; *length], &server));
-    assert!(largest.is_some() && client.got_nothing(&server));
-    assert_eq!(client.ask(b"still there?", &server), b"echo -> still there?");
+    for server in each(&[]) {
+        let client = Client::new();
+        let largest = [65_507, 9216].into_iter().find(|length| client.send(&vec![b'x'; *length], &server));
+        assert!(largest.is_some() && client.got_nothing(&server));
+        assert_eq!(client.ask(b"still there?", &server), b"echo -> still there?");
+    }
 }
 
 #[test]
 fn each_datagram_is_answered_by_itself_however_many_are_waiting() {
-    let server = Server::start(&[]);
-    let client = Client::new();
-    for number in 0..50 {
-        assert!(client.send(format!("datagram {number}").as_bytes(), &server));
-    }
-    for number in 0..50 {
-        assert_eq!(client.next(&server), format!("echo -> datagram {number}").as_bytes());
+    for server in each(&[]) {
+        let client = Client::new();
+        for number in 0..50 {
+            assert!(client.send(format!("datagram {number}").as_bytes(), &server));
+        }
+        for number in 0..50 {
+            assert_eq!(client.next(&server), format!("echo -> datagram {number}").as_bytes());
+        }
     }
 }
 
 #[test]
 fn two_clients_share_one_socket_and_each_gets_its_own() {
-    let server = Server::start(&[]);
-    let (one, other) = (Client::new(), Client::new());
-    for round in 0..20 {
-        assert!(one.send(format!("one {round}").as_bytes(), &server));
-        assert_eq!(
-            other.ask(format!("other {round}").as_bytes(), &server),
-            format!("echo -> other {round}").as_bytes()
-        );
-        assert_eq!(one.next(&server), format!("echo -> one {round}").as_bytes());
+    for server in each(&[]) {
+        let (one, other) = (Client::new(), Client::new());
+        for round in 0..20 {
+            assert!(one.send(format!("one {round}").as_bytes(), &server));
+            assert_eq!(
+                other.ask(format!("other {round}").as_bytes(), &server),
+                format!("echo -> other {round}").as_bytes()
+            );
+            assert_eq!(one.next(&server), format!("echo -> one {round}").as_bytes());
+        }
     }
 }
 
 #[test]
 fn a_client_that_is_gone_before_its_answer_disturbs_nobody() {
-    let server = Server::start(&[]);
-    for _ in 0..20 {
-        assert!(Client::new().send(b"and off", &server));
-        assert_eq!(Client::new().ask(b"staying", &server), b"echo -> staying");
+    for server in each(&[]) {
+        for _ in 0..20 {
+            assert!(Client::new().send(b"and off", &server));
+            assert_eq!(Client::new().ask(b"staying", &server), b"echo -> staying");
+        }
     }
 }
 
@@ -176,11 +197,12 @@ fn help_names_every_option_and_bad_usage_is_told_with_status_2() {
     let mut help = command().arg("--help").assert().success();
     let with_values = ["--host <HOST>", "--port <PORT>", "--prefix <TEXT>", "--rate-limit <N>", "--trace-file <FILE>"];
     let others = ["--allow-same-port", "--allow-low-ports", "--no-loop-guard", "--verbose", "--trace", "--version"];
-    for option in with_values.into_iter().chain(others) {
+    let faults = ["--drop <SHARE>", "--delay <TIME>", "--truncate <N>", "--seed <N>"];
+    for option in with_values.into_iter().chain(others).chain(faults) {
         help = help.stdout(contains(option));
     }
     command().arg("--version").assert().success().stdout(starts_with("udp-echo-server 0."));
-    for wrong in ["--port=65536", "--rate-limit=0", "--rate-limit=many", "--buffer=1024", "-x", "word"] {
+    for wrong in ["--port=65536", "--rate-limit=0", "--rate-limit=many", "--drop=10", "--buffer=1024", "-x", "word"] {
         command().arg(wrong).assert().code(2).stdout("").stderr(starts_with("error: "));
     }
     #[cfg(unix)]
@@ -188,4 +210,17 @@ fn help_names_every_option_and_bad_usage_is_told_with_status_2() {
         // There is no file whose mode it could be.
         command().args(["--unix-mode=600", other]).assert().code(2).stdout("").stderr(starts_with("error: "));
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_bad_network_drops_is_never_answered() {
+    let server = Server::start(&["--drop", "100%"]);
+    let client = Client::new();
+    for data in [&b"one"[..], b"two"] {
+        assert!(client.send(data, &server));
+    }
+    let (status, stderr) = server.end_by("TERM");
+    assert_eq!(status.code(), Some(0));
+    assert!(stderr.contains("answered 0"), "{stderr}");
 }

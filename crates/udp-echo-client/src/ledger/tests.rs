@@ -57,6 +57,7 @@ fn a_part_and_a_damaged_one_are_told_apart_wherever_the_damage_is() {
         let mut reply = [b"echo -> ", &sent[..]].concat();
         reply[damaged] ^= 0x04;
         assert_eq!(ledger.judge(&reply, 0, 1).kind, Kind::Corrupt, "{damaged}");
+        assert_eq!(ledger.judge(&reply, 0, 1).kind, Kind::Duplicate, "{damaged}");
         ledger.close();
         assert_eq!((ledger.tally.account.corrupt, ledger.tally.account.lost), (1, 0), "{damaged}");
     }
@@ -101,9 +102,9 @@ fn memory_is_bounded_and_what_is_forgotten_has_its_fate() {
     (1..1000).for_each(|sequence| drop(send(&mut ledger, sequence, sequence)));
     assert_eq!((ledger.entries.len(), ledger.waiting()), (100, 100));
     assert_eq!(ledger.tally.account.lost, 900);
-    ledger.judge(&first, 0, 1000);
+    assert_eq!(ledger.judge(&first, 0, 1000).kind, Kind::Stray);
     ledger.close();
-    assert_eq!(ledger.tally.account.lost + ledger.tally.account.corrupt, 1000);
+    assert_eq!((ledger.tally.account.lost, ledger.tally.account.strays), (1000, 1));
     assert!(balances(&ledger));
 }
 
@@ -115,7 +116,8 @@ enum Way {
     NotSent,
     Comes(u8),
     Cut(prop::sample::Index),
-    Damaged(prop::sample::Index, u8),
+    /// Where, how, and how often it comes.
+    Damaged(prop::sample::Index, u8, u8),
 }
 
 fn way() -> impl Strategy<Value = Way> {
@@ -125,7 +127,8 @@ fn way() -> impl Strategy<Value = Way> {
         1 => Just(Way::NotSent),
         6 => (1u8..4).prop_map(Way::Comes),
         1 => any::<prop::sample::Index>().prop_map(Way::Cut),
-        1 => (any::<prop::sample::Index>(), 1u8..=255).prop_map(|(place, change)| Way::Damaged(place, change)),
+        1 => (any::<prop::sample::Index>(), 1u8..=255, 1u8..3)
+            .prop_map(|(place, change, times)| Way::Damaged(place, change, times)),
     ]
 }
 
@@ -163,11 +166,12 @@ proptest! {
                     *wrong += 1;
                     arrivals.push(reply[..place.index(reply.len())].to_vec());
                 }
-                Way::Damaged(place, change) => {
+                Way::Damaged(place, change, times) => {
                     *wrong += 1;
+                    *copies += u64::from(times - 1);
                     let mut reply = reply;
                     *place.get_mut(&mut reply) ^= change;
-                    arrivals.push(reply);
+                    arrivals.extend(std::iter::repeat_n(reply, usize::from(*times)));
                 }
             }
         }

@@ -1,0 +1,303 @@
+//! Other ways to reach our UDP server than a port of its own, its workers, its account on request, what the kernel drops, and the
+//! bad network that it has on demand.
+
+use std::collections::HashMap;
+use std::io::IoSlice;
+use std::net::UdpSocket;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Instant;
+
+use super::peer::{ask, client, echo, next};
+use super::{each, server, stops_with_account};
+use crate::harness::{Process, SOON, Server, command, eventually, noise, peer, program, run};
+
+const NAME: &str = "udp-echo-server";
+
+/// A server on a socket in the file system, ready to serve.
+fn server_at(path: &Path, arguments: &[&str]) -> Process {
+    let mut command = command(program(NAME));
+    command.arg("--unix").arg(path).args(arguments);
+    let mut process = Process::start(command);
+    assert_eq!(process.line(), format!("{NAME}: listening on unix:{}", path.display()));
+    assert_eq!(process.line(), format!("{NAME}: this machine only"));
+    process
+}
+
+fn asks(client: &UnixDatagram, server: &Path, data: &[u8]) -> Vec<u8> {
+    client.set_read_timeout(Some(SOON)).unwrap();
+    client.send_to(data, server).unwrap();
+    let mut reply = [0; 1000];
+    let length = client.recv(&mut reply).unwrap();
+    reply[..length].to_vec()
+}
+
+#[test]
+fn processes_of_one_machine_talk_through_a_file_if_they_have_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let server = server_at(&path, &[]);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "only for its owner");
+    let nameless = UnixDatagram::unbound().unwrap();
+    nameless.send_to(b"and off", &path).unwrap();
+    let named = UnixDatagram::bind(folder.path().join("client.sock")).unwrap();
+    assert_eq!(asks(&named, &path, b"Hello"), b"echo -> Hello");
+    assert_eq!(asks(&named, &path, b""), b"echo -> ");
+    server.signal("TERM");
+    let (status, _, stderr) = server.finish();
+    assert!(status.success() && stderr.contains(" does not answer a client: its socket has no name"), "{stderr}");
+    assert!(stderr.ends_with("received 3, answered 2, without an address 1\n"), "{stderr}");
+    assert!(!path.exists(), "it takes its file with it");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_that_is_in_no_file_system_is_a_name_too() {
+    use std::os::linux::net::SocketAddrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let server = server_at(&path, &[]);
+    let name = format!("e2e-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+    assert_eq!(asks(&UnixDatagram::bind_addr(&address).unwrap(), &path, b"Hello"), b"echo -> Hello");
+    server.signal("TERM");
+    assert!(server.finish().0.success());
+}
+
+#[test]
+fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let first = server_at(&path, &["--unix-mode", "666"]);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o666);
+    let text = path.to_str().unwrap();
+    run(NAME, &["--unix", text]).failed_with("address already in use");
+    // Nor does a server for streams.
+    run("tcp-echo-server", &["--unix", text]).failed_with("address already in use");
+    let client = UnixDatagram::bind(folder.path().join("client.sock")).unwrap();
+    assert_eq!(asks(&client, &path, b"first"), b"echo -> first");
+    first.signal("KILL");
+    first.finish();
+    assert!(path.metadata().unwrap().file_type().is_socket(), "nobody has removed it");
+    let second = server_at(&path, &[]);
+    assert_eq!(asks(&client, &path, b"second"), b"echo -> second");
+    second.signal("TERM");
+    second.finish();
+    std::fs::write(&path, "precious").unwrap();
+    run(NAME, &["--unix", text]).failed_with("there is a file that is no socket");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+}
+
+#[test]
+fn a_socket_that_was_handed_over_is_used() {
+    let Some(python) = peer("python3") else { return };
+    // As systemd does it: the socket is descriptor 3, and two variables say so.
+    let script = |host: &str| {
+        format!(
+            "import os, socket, sys\n\
+             s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('{host}', 0))\n\
+             os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
+             os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+             os.execv(sys.argv[1], sys.argv[1:])"
+        )
+    };
+    for (design, host) in [("simple", "127.0.0.1"), ("simple", ""), ("batch", "127.0.0.1"), ("batch", "")] {
+        let mut command = command(&python);
+        command.args(["-c", &script(host)]).arg(program(NAME)).args(["--design", design]);
+        let server = Server::ready(NAME, command);
+        // A connected client, who hears only whom it asked.
+        let asked = if host.is_empty() { "127.0.0.2".to_owned() } else { server.host() };
+        run("udp-echo-client", &[&asked, &server.port()]).printed("echo -> Hello world\n");
+        stops_with_account(server, "received 1, answered 1");
+    }
+}
+
+#[test]
+fn the_account_is_told_on_request_and_at_the_end() {
+    for server in each(&[]) {
+        let client = client();
+        for number in 0..3u8 {
+            assert_eq!(ask(&client, server.address, &[number]), echo(&[number]));
+        }
+        let account = format!("{NAME}: received 3, answered 3\n");
+        // The last answer may be here before it is counted.
+        eventually("the account", || {
+            server.process.signal("USR1");
+            server.process.stderr().contains(&account)
+        });
+        assert!(server.stops_well().ends_with(&account));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_receive_buffer_that_is_smaller_than_wanted_is_told() {
+    let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse::<u64>().unwrap();
+    let server = server(&["--receive-buffer", "16MiB"]);
+    let (_, _, stderr) = server.stop();
+    let told = stderr.contains("the kernel gives the receive buffer ");
+    assert_eq!(told, most < 16 << 20, "{stderr}");
+    assert!(!told || stderr.contains(", and not 16.0 MiB (net.core.rmem_max)\n"), "{stderr}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_the_kernel_drops_is_counted_to_the_last() {
+    for server in each(&["--receive-buffer", "64KiB"]) {
+        let client = client();
+        ask(&client, server.address, b"ready?");
+        server.process.signal("STOP");
+        for number in 0..1000u32 {
+            client.send_to(&[&number.to_be_bytes()[..], &[0; 1000]].concat(), server.address).unwrap();
+        }
+        server.process.signal("CONT");
+        // They are answered in their order: behind the last of them, there is this one.
+        let mut answered = 0;
+        let other = super::peer::client();
+        ask(&other, server.address, b"and now?");
+        client.set_nonblocking(true).unwrap();
+        while client.recv(&mut [0; 2000]).is_ok() {
+            answered += 1;
+        }
+        let stderr = server.stops_well();
+        let account = stderr.lines().last().unwrap();
+        let expected = format!("{NAME}: received {0}, answered {0}, kernel drops {1}", answered + 2, 1000 - answered);
+        assert!(answered < 1000 && account == expected, "{account}, but {expected}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn datagrams_that_come_glued_together_are_answered_one_by_one() {
+    for prefix in ["", "echo -> "] {
+        for host in ["127.0.0.1", ""] {
+            for server in each(&["--host", host, "--prefix", prefix, "--no-loop-guard"]) {
+                let client = client();
+                // Fifty of 1,200 bytes, and a shorter one.
+                let data = noise(50 * 1200 + 7);
+                common::datagrams::sendmsg_cut(&client, &[IoSlice::new(&data)], 1200, &server.address, None).unwrap();
+                for part in data.chunks(1200) {
+                    let reply = next(&client, server.address);
+                    assert!(reply == [prefix.as_bytes(), part].concat(), "{prefix:?} {host:?}: {}", reply.len());
+                }
+                stops_with_account(server, "received 51, answered 51");
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn several_workers_share_the_clients_and_a_second_server_finds_the_port_taken() {
+    let server = server(&["--workers", "3"]);
+    let clients: Vec<UdpSocket> = (0..50).map(|_| client()).collect();
+    for round in 0..20u32 {
+        for client in &clients {
+            client.send_to(&round.to_be_bytes(), server.address).unwrap();
+        }
+    }
+    for round in 0..20u32 {
+        for client in &clients {
+            assert_eq!(next(client, server.address), echo(&round.to_be_bytes()), "in their order");
+        }
+    }
+    for workers in ["1", "3"] {
+        let second = run(NAME, &["--host", "127.0.0.1", "--port", &server.port(), "--workers", workers]);
+        second.failed_with("address already in use");
+    }
+    stops_with_account(server, "received 1000, answered 1000");
+}
+
+/// What an account says, by its words.
+fn numbers(account: &str) -> HashMap<String, u64> {
+    let account = account.trim().strip_prefix("udp-echo-server: ").unwrap();
+    let number = |part: &str| {
+        let (what, number) = part.rsplit_once(' ').unwrap();
+        (what.to_owned(), number.parse().unwrap())
+    };
+    account.split(", ").map(number).collect()
+}
+
+/// What arrives of so many numbered datagrams, and the account.
+fn through(faults: &[&str], count: u32) -> (Vec<Vec<u8>>, HashMap<String, u64>) {
+    let server = server(faults);
+    let client = client();
+    for number in 0..count {
+        client.send_to(&[&number.to_be_bytes()[..], &[b'.'; 60]].concat(), server.address).unwrap();
+    }
+    // It is asked to stop once it has seen them all, and sends what is on its way.
+    let here = server.address;
+    eventually("all have been received", || {
+        server.process.signal("USR1");
+        server.process.stderr().contains(&format!("received {count},"))
+    });
+    let stderr = server.stops_well();
+    client.set_nonblocking(true).unwrap();
+    let mut got = Vec::new();
+    let mut reply = [0; 100];
+    while let Ok((length, from)) = client.recv_from(&mut reply) {
+        assert_eq!(from, here);
+        got.push(reply[..length].strip_prefix(b"echo -> ").unwrap().to_vec());
+    }
+    (got, numbers(stderr.lines().last().unwrap()))
+}
+
+fn number_of(payload: &[u8]) -> u32 {
+    u32::from_be_bytes(payload[..4].try_into().unwrap())
+}
+
+#[test]
+fn what_a_client_sees_of_the_network_is_what_the_account_says() {
+    // As many as the client's socket has room for.
+    let count = 200;
+    let (got, account) = through(&["--drop", "10%", "--seed", "7"], count);
+    assert_eq!((got.len() as u64, u64::from(count)), (account["answered"], account["answered"] + account["dropped"]));
+    assert!((8..=40).contains(&account["dropped"]), "{account:?}");
+
+    let (got, account) = through(&["--duplicate", "5%", "--seed", "7"], count);
+    assert_eq!((got.len() as u64, account["answered"]), (u64::from(count) + account["duplicated"], u64::from(count)));
+
+    let (got, account) = through(&["--reorder", "5%", "--seed", "7"], count);
+    let mut highest = 0;
+    let overtaken = got.iter().map(|payload| number_of(payload)).filter(|number| {
+        highest = highest.max(*number);
+        *number < highest
+    });
+    assert_eq!(overtaken.count() as u64, account["reordered"]);
+    assert!(account["reordered"] > 0 && got.len() == count as usize);
+
+    let (got, account) = through(&["--truncate", "9"], count);
+    assert!(got.iter().all(|payload| payload.len() == 9) && account["truncated"] == u64::from(count));
+
+    let (got, account) = through(&["--corrupt", "10%", "--seed", "7"], count);
+    let wrong = got
+        .iter()
+        .zip(0..)
+        .filter(|(payload, number)| payload[..] != [&u32::to_be_bytes(*number)[..], &[b'.'; 60]].concat());
+    assert_eq!(wrong.count() as u64, account["corrupted"]);
+}
+
+#[test]
+fn the_same_seed_is_the_same_network() {
+    let faults = |seed| ["--drop", "20%", "--duplicate", "10%", "--reorder", "10%", "--corrupt", "5%", "--seed", seed];
+    let first = through(&faults("1"), 200);
+    assert_eq!(through(&faults("1"), 200), first);
+    assert_ne!(through(&faults("2"), 200).0, first.0);
+}
+
+#[test]
+fn a_delay_is_waited_for_also_at_the_end_but_no_longer_than_the_drain() {
+    let server = server(&["--delay", "300ms"]);
+    let (client, began) = (client(), Instant::now());
+    assert_eq!(ask(&client, server.address, b"slow"), echo(b"slow"));
+    assert!(began.elapsed().as_millis() >= 300);
+    stops_with_account(server, "received 1, answered 1, delayed 1");
+
+    let (got, account) = through(&["--delay", "200ms", "--jitter", "50ms"], 50);
+    assert_eq!((got.len(), account["delayed"]), (50, 50));
+    assert!(got.iter().map(|payload| number_of(payload)).is_sorted(), "jitter lets none overtake another");
+
+    let (got, account) = through(&["--delay", "1h", "--drain", "10ms"], 50);
+    assert_eq!((got.len(), account["answered"], account["cut off at the end"]), (0, 0, 50));
+}

@@ -1,0 +1,190 @@
+//! `udp-echo-client ping` and `load` against our server with faults of which it keeps an account: the client's is the same.
+
+use serde_json::Value;
+
+use crate::harness::{Server, run};
+
+/// So many requests: enough for each fault to strike.
+const COUNT: &str = "600";
+
+/// A measurement of a server with these faults: the client's account, and the server's last words.
+fn measured(faults: &[&str], client: &[&str]) -> (Value, Counts) {
+    let server = Server::start("udp-echo-server", &[faults, &["--seed", "7"]].concat());
+    let (host, port) = (server.host(), server.port());
+    let outcome = run("udp-echo-client", &[&client[..1], &[&host, &port, "--json"], &client[1..]].concat());
+    let report: Value = serde_json::from_slice(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"));
+    let (_, _, stderr) = server.stop();
+    let account = stderr.lines().last().and_then(|line| line.strip_prefix("udp-echo-server: "));
+    let account = account.unwrap_or_else(|| panic!("{stderr:?}"));
+    let count = |part: &str| part.rsplit_once(' ').map(|(name, number)| (name.to_owned(), number.parse().unwrap()));
+    (report, Counts(account.split(", ").filter_map(count).collect()))
+}
+
+/// What a server says that it has done.
+#[derive(Debug)]
+struct Counts(Vec<(String, u64)>);
+
+impl Counts {
+    /// What hasn't happened is not told.
+    fn of(&self, name: &str) -> u64 {
+        self.0.iter().find(|(this, _)| this == name).map_or(0, |(_, number)| *number)
+    }
+}
+
+/// The client has counted as the server has: each of the server's words, and what the client has for it.
+#[track_caller]
+fn agree(report: &Value, server: &Counts, words: &[(&str, &str)]) {
+    let account = |name: &str| report["account"][name].as_u64().unwrap();
+    for (theirs, ours) in words {
+        assert_eq!(account(ours), server.of(theirs), "{ours} and {theirs}: {report} {server:?}");
+    }
+    let fates = ["received", "lost", "refused", "late", "corrupt", "truncated", "send_errors"];
+    assert_eq!(fates.iter().map(|fate| account(fate)).sum::<u64>(), account("sent"), "{report}");
+}
+
+/// Both ways to measure, with as many requests.
+fn both() -> [Vec<&'static str>; 3] {
+    let patient = ["--timeout", "2s", "--count", COUNT];
+    [
+        [&["ping", "--interval", "500us"][..], &patient].concat(),
+        [&["load", "--window", "16", "--flows", "3"][..], &patient].concat(),
+        [&["load", "--rate", "5000"][..], &patient].concat(),
+    ]
+}
+
+const ALL: [(&str, &str); 5] = [
+    ("received", "sent"),
+    ("dropped", "lost"),
+    ("duplicated", "duplicates"),
+    ("reordered", "out_of_order"),
+    ("no such thing", "strays"),
+];
+
+#[test]
+fn what_is_dropped_duplicated_and_reordered_is_counted_exactly() {
+    for client in both() {
+        let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%"];
+        let (report, server) = measured(&faults, &client);
+        agree(&report, &server, &ALL);
+        for (name, _) in &ALL[1..4] {
+            assert!(server.of(name) > 0, "{name}: {server:?}");
+        }
+    }
+}
+
+#[test]
+fn and_so_it_is_when_all_are_late_and_unevenly() {
+    let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "3s"];
+    let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%", "--delay", "20ms", "--jitter", "5ms"];
+    let (report, server) = measured(&faults, &client);
+    agree(&report, &server, &ALL);
+    assert_eq!(server.of("delayed"), server.of("answered"));
+    assert!(report["from_send"]["min_ns"].as_u64() >= Some(20_000_000), "{report}");
+    assert!(report["jitter_ns"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn what_is_corrupted_is_counted_exactly_wherever_the_damage_is() {
+    for size in ["64", "24", "1000"] {
+        for client in both() {
+            let (report, server) = measured(&["--corrupt", "5%"], &[&client[..], &["--size", size]].concat());
+            agree(&report, &server, &[("received", "sent"), ("corrupted", "corrupt"), ("dropped", "lost")]);
+            assert!(server.of("corrupted") > 0, "{server:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_truncated_is_counted_exactly_wherever_it_ends() {
+    for bytes in ["0", "5", "20", "63"] {
+        let client = ["load", "--count", "100", "--window", "100", "--timeout", "500ms"];
+        let (report, server) = measured(&["--truncate", bytes], &client);
+        agree(&report, &server, &[("received", "sent"), ("truncated", "truncated"), ("dropped", "lost")]);
+        assert_eq!(server.of("truncated"), 100, "{server:?}");
+    }
+}
+
+/// All at once; only what happens to one and the same reply can't be told apart, as damage in what is cut off.
+#[test]
+fn many_faults_at_once_are_told_apart() {
+    let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%", "--delay", "20ms", "--jitter", "5ms"];
+    let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "2s"];
+    let (report, server) = measured(&[&faults[..], &["--corrupt", "10%"]].concat(), &client);
+    let words =
+        [("dropped", "lost"), ("corrupted", "corrupt"), ("duplicated", "duplicates"), ("no such thing", "strays")];
+    agree(&report, &server, &words);
+    assert!(words[..3].iter().all(|(name, _)| server.of(name) > 0), "{server:?}");
+
+    let (report, server) = measured(&[&faults[..], &["--truncate", "40"]].concat(), &client);
+    agree(&report, &server, &ALL);
+    agree(&report, &server, &[("truncated", "truncated")]);
+    assert_eq!(server.of("truncated"), server.of("answered"), "{server:?}");
+}
+
+#[test]
+fn what_comes_after_the_timeout_is_late_and_not_lost() {
+    let client = ["ping", "--interval", "1ms", "--count", "20", "--timeout", "150ms"];
+    let (report, server) = measured(&["--delay", "200ms"], &client);
+    agree(&report, &server, &[("received", "sent"), ("answered", "late"), ("dropped", "lost")]);
+    assert_eq!(report["errors"]["timeout"], 20, "{report}");
+}
+
+/// As many sockets as may ever get the same port of the kernel, if they allow it.
+#[test]
+fn no_two_flows_ever_share_a_port() {
+    let client = ["load", "--flows", "1000", "--window", "1", "--count", "2000", "--timeout", "10s"];
+    let (report, server) = measured(&[], &client);
+    agree(&report, &server, &[("received", "sent"), ("answered", "received"), ("dropped", "strays")]);
+}
+
+/// A way that takes 1,500 bytes at a time.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
+    use crate::namespace::{Neighbour, inside, ip};
+    inside(|| {
+        let neighbour = Neighbour::new();
+        ip("addr add 192.0.2.9/24 dev here");
+        neighbour.ip("addr add 192.0.2.1/24 dev there");
+        let mut server = neighbour.command(&crate::harness::program("udp-echo-server"));
+        let mut server = crate::harness::Process::start({
+            server.args(["--prefix", ""]);
+            server
+        });
+        server.line();
+        let ping = |more: &[&str]| {
+            let arguments = ["ping", "192.0.2.1", "2000", "--count", "2", "--interval", "1ms", "--prefix", ""];
+            run("udp-echo-client", &[&arguments[..], more].concat())
+        };
+        let fits = ping(&["--size", "1472", "--df"]);
+        assert!(fits.text().contains("\n2 sent, 2 received, "), "{fits:?}");
+        let too_large = ping(&["--size", "1473", "--df"]);
+        let line =
+            "seq=1 not sent: message too long: at most 1500 bytes with all headers go to 192.0.2.1:2000 at once\n";
+        assert!(too_large.text().contains(line), "{too_large:?}");
+        assert!(too_large.text().contains("\n2 sent, 0 received, 0 lost (0.0 %), 2 not sent for an error, "));
+        // In fragments it gets there.
+        let cut = ping(&["--size", "1473"]);
+        assert!(cut.text().contains("\n2 sent, 2 received, "), "{cut:?}");
+    });
+}
+
+/// What is answered by the wrong server is not answered by the right one, and does not end the search for it.
+#[test]
+#[cfg(target_os = "linux")]
+fn of_a_name_with_two_addresses_the_one_that_answers_is_measured() {
+    use crate::namespace::{hosts, inside};
+    inside(|| {
+        hosts("::1 both.test\n127.0.0.1 both.test\n");
+        let server = Server::start("udp-echo-server", &[]);
+        let port = server.port();
+        let ping = run("udp-echo-client", &["ping", "both.test", &port, "--count", "1"]);
+        assert!(ping.text().starts_with(&format!("PING both.test (127.0.0.1:{port}): 64 bytes\n")), "{ping:?}");
+        let (_, _, stderr) = server.stop();
+        // One more, by which it was found.
+        assert_eq!(stderr, "udp-echo-server: received 2, answered 2\n");
+        let nobody = run("udp-echo-client", &["ping", "both.test", &port]);
+        let each = format!("[::1]:{port}: connection refused; 127.0.0.1:{port}: connection refused");
+        nobody.failed_with(&format!("cannot reach both.test:{port}: {each}"));
+    });
+}
