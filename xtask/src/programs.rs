@@ -45,14 +45,10 @@ pub fn build(packages: &[&str]) -> Result<Executables> {
     build_as(&[], packages, examples)
 }
 
-/// Builds these packages' programs as they are meant to be used, and examples.
+/// Builds these packages' programs and examples, with these options of cargo's.
 ///
 /// Errors: as [`build`].
-pub fn build_release(packages: &[&str], examples: &[&str]) -> Result<Executables> {
-    build_as(&["--release"], packages, examples)
-}
-
-fn build_as(options: &[&str], packages: &[&str], examples: &[&str]) -> Result<Executables> {
+pub fn build_as(options: &[&str], packages: &[&str], examples: &[&str]) -> Result<Executables> {
     let mut command = cargo();
     command.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(options);
     command.args(packages.iter().flat_map(|package| ["--package", package]));

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::{Bench, Rounds};
+use super::{Bench, Pace, Rounds};
 
 /// The programs that it needs, and the yardsticks for both.
 const PACKAGES: [&str; 2] = ["tcp-echo-server", "tcp-echo-client"];
@@ -56,7 +56,7 @@ pub enum Scene {
 ///
 /// Errors: this is not Linux; a program can't be built; our own server can't be measured.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let bench = open(options.rounds.runs, options.rounds.quick)?;
+    let bench = open(options.rounds.pace)?;
     let lineup = peers::lineup(&bench)?;
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);
     let makes = scenes.into_iter().flat_map(scenes::tables).collect();
@@ -67,6 +67,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Builds what is needed to measure a TCP server.
 ///
 /// Errors: as [`Bench::new`].
-pub fn open(runs: Option<u16>, quick: bool) -> Result<Bench> {
-    Bench::new(runs, quick, &PACKAGES, &[YARDSTICK, LOAD_YARDSTICK])
+pub fn open(pace: Pace) -> Result<Bench> {
+    Bench::new(pace, &PACKAGES, &[YARDSTICK, LOAD_YARDSTICK])
 }
