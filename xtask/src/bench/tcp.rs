@@ -48,7 +48,7 @@ pub enum Scene {
     Prefix,
     /// Instructions with the tracing code and without it
     Trace,
-    /// Our client's load beside other generators, against a bare server
+    /// Our client's load beside other generators, against our server and the bare one
     Load,
 }
 

@@ -1,5 +1,6 @@
 //! Who asks: our client's `load` beside the least that can be done (`examples/bare_load.rs` of `tcp-echo-client`) and Go's
-//! way, against the same bare server. Of these only the bare loop doesn't look at what comes back.
+//! way, against the same server: ours, which it is to drive to its limit, and the bare one, which no server is faster than. Of
+//! the three only the bare loop doesn't look at what comes back.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +12,7 @@ use super::load;
 use super::peers::BARE;
 use crate::bench::cases::{Case, Done, Make, Ratio, Sample};
 
-use crate::bench::subjects::Subject;
+use crate::bench::subjects::{OURS, Subject};
 use crate::bench::table::Table;
 use crate::bench::workshop::works;
 use crate::bench::{Bench, make_room, measure};
@@ -32,15 +33,22 @@ const FIGURES: [Figure; 2] = [
     Figure { what: "time until the next", bars: [1.0, 1.0], is_processor_time: false },
 ];
 
-/// Both figures, for few connections and for many.
+/// Both figures, for each server and for few connections and many.
 pub fn tables() -> Vec<Make> {
-    let makes = [50, 500].into_iter().flat_map(|connections| FIGURES.map(|figure| (connections, figure)));
-    makes.map(|(connections, figure)| Box::new(move |b: &_, s: &_| table(b, s, connections, figure)) as Make).collect()
+    let against = [(OURS, 50), (OURS, 500), (BARE, 50)];
+    let makes = against.into_iter().flat_map(|(server, connections)| FIGURES.map(|it| (server, connections, it)));
+    makes.map(|(server, many, it)| Box::new(move |b: &_, s: &_| table(b, s, server, many, it)) as Make).collect()
 }
 
-fn table(bench: &Bench, subjects: &[Subject], connections: usize, figure: Figure) -> Result<Option<Table>> {
+fn table(
+    bench: &Bench,
+    subjects: &[Subject],
+    server: &str,
+    connections: usize,
+    figure: Figure,
+) -> Result<Option<Table>> {
     make_room(connections as u64)?;
-    let server = subjects.iter().find(|subject| subject.name == BARE).context("cannot do without the bare server")?;
+    let server = subjects.iter().find(|subject| subject.name == server).context("cannot do without a server")?;
     let bare = programs::get(&bench.executables, LOAD_YARDSTICK)?;
     let go = go(bench)?;
     let case = |name: &str, generator: Option<&Path>, bar| {
@@ -53,7 +61,8 @@ fn table(bench: &Bench, subjects: &[Subject], connections: usize, figure: Figure
         Some(go) => case("Go", Some(go), Some(figure.bars[1])),
         None => Case { name: "Go".to_owned(), measure: None, bar: Some(figure.bars[1]) },
     });
-    let title = format!("Who asks, {connections} connections, echoes of {BYTES} bytes: {}", figure.what);
+    let (asked, what) = (if server.name == OURS { "our server" } else { server.name }, figure.what);
+    let title = format!("Who asks {asked}, {connections} connections, echoes of {BYTES} bytes: {what}");
     bench.table(&title, "us per echo", Ratio::OursByOther, &cases).map(Some)
 }
 
