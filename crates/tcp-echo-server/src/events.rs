@@ -103,12 +103,12 @@ struct Unsent {
 impl Service for EchoService<'_> {
     type Conversation = Conversation;
 
-    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Conversation {
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation> {
         self.echo.counters.connections.add(1);
         if self.echo.verbose {
             log::client(crate::NAME, format_args!("{peer} has come"));
         }
-        Conversation { unsent: None, peer: peer.into(), given_up: false }
+        Some(Conversation { unsent: None, peer: peer.into(), given_up: false })
     }
 
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {

@@ -20,8 +20,9 @@ const READY: Duration = Duration::from_secs(10);
 const READY_AGAIN: Duration = Duration::from_micros(500);
 /// How long the answer to one datagram may take, until the server is asked again.
 const ANSWER: Duration = Duration::from_millis(100);
-/// What starts a server so that the kernel ends it when this process ends, in whatever way; setpriv(1) is in util-linux.
-const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+/// What starts a server so that the kernel asks it to end when this process ends, in whatever way; being asked, it takes its
+/// children with it. setpriv(1) is in util-linux.
+const WITH_US: [&str; 3] = ["setpriv", "--pdeathsig", "TERM"];
 /// What in a command stands for the port.
 pub const PORT: &str = "{port}";
 
