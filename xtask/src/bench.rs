@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod client;
 pub mod measure;
+pub mod smoke;
 pub mod subjects;
 pub mod table;
 pub mod tcp;
@@ -50,7 +51,18 @@ enum What {
 // How to measure, whatever it is.
 #[derive(Args)]
 pub struct Rounds {
-    /// Rounds; each measures every server once [default: 5, with --quick 3]
+    #[command(flatten)]
+    pace: Pace,
+
+    /// Also write every sample to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+// How thoroughly.
+#[derive(Args, Clone, Copy)]
+pub struct Pace {
+    /// Rounds; each measures everybody once [default: 5, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     runs: Option<u16>,
 
@@ -58,9 +70,9 @@ pub struct Rounds {
     #[arg(long)]
     quick: bool,
 
-    /// Also write every sample to FILE, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// Take programs that are built without optimization: a test of the bench, not of the programs
+    #[arg(long, hide = true)]
+    unoptimized: bool,
 }
 
 /// What the measurements need.
@@ -104,10 +116,12 @@ impl Bench {
     /// Builds the programs, and keeps this process to a processor of its own.
     ///
     /// Errors: this is not Linux; a build fails; taskset(1) is missing.
-    pub fn new(runs: Option<u16>, quick: bool, packages: &[&str], example: Option<&str>) -> Result<Bench> {
+    pub fn new(pace: Pace, packages: &[&str], examples: &[&str]) -> Result<Bench> {
+        let Pace { runs, quick, unoptimized } = pace;
         let runs = runs.map_or(if quick { 3 } else { 5 }, usize::from);
         let all_cores = measure::cores()?;
-        let executables = programs::build_release(packages, example)?;
+        let options: &[&str] = if unoptimized { &[] } else { &["--release"] };
+        let executables = programs::build_as(options, packages, examples)?;
         let workshop = Workshop::open()?;
         let cores = [all_cores[0], all_cores[all_cores.len() - 1]];
         let (core, own) = (cores[1].to_string(), std::process::id().to_string());

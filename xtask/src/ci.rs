@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::bench::smoke;
 use crate::{demo, e2e, lab, programs, tidy};
 
 /// Check everything that the continuous integration checks
@@ -36,6 +37,8 @@ enum Step {
     Labs,
     /// Each exercise begins without a warning, and its tests fail
     Exercises,
+    /// The benches and the comparison of the designs end, and have a figure for ours; whatever it is
+    Bench,
     /// A minute of bytes that nobody would think of, where cargo-fuzz and a nightly compiler are there
     Fuzz,
 }
@@ -65,6 +68,7 @@ impl Step {
             Step::E2e => e2e::check(&[]),
             Step::Labs => lab::check().map(|()| true),
             Step::Exercises => lab::check_exercises().map(|()| true),
+            Step::Bench => smoke::check().map(|()| true),
             Step::Fuzz => fuzz(),
         }
     }

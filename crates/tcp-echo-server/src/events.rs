@@ -121,7 +121,7 @@ impl Service for EchoService<'_> {
             log::client(crate::NAME, format_args!("{} has finished", conversation.peer));
         }
         turn.unwrap_or_else(|(call, errno)| {
-            self.echo.counters.broken.add(1);
+            self.echo.counters.broke(errno);
             log::client(crate::NAME, format_args!("lost {}: cannot {call}: {}", conversation.peer, exit::plain(errno)));
             Next::Close
         })

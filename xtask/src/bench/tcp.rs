@@ -1,6 +1,7 @@
 //! `cargo xtask bench tcp`: what an echo costs our server, a bare epoll loop, and each peer that is installed.
 
 mod callgrind;
+mod generators;
 pub mod load;
 pub mod peers;
 pub mod scenes;
@@ -10,11 +11,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::{Bench, Rounds};
+use super::{Bench, Pace, Rounds};
 
-/// The programs that it needs, and the yardstick.
+/// The programs that it needs, and the yardsticks for both.
 const PACKAGES: [&str; 2] = ["tcp-echo-server", "tcp-echo-client"];
 const YARDSTICK: &str = "bare_epoll";
+const LOAD_YARDSTICK: &str = "bare_load";
 
 /// Measure tcp-echo-server against other TCP echo servers
 ///
@@ -46,13 +48,15 @@ pub enum Scene {
     Prefix,
     /// Instructions with the tracing code and without it
     Trace,
+    /// Our client's load beside other generators, against our server and the bare one
+    Load,
 }
 
 /// Measures what was asked for.
 ///
 /// Errors: this is not Linux; a program can't be built; our own server can't be measured.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let bench = open(options.rounds.runs, options.rounds.quick)?;
+    let bench = open(options.rounds.pace)?;
     let lineup = peers::lineup(&bench)?;
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);
     let makes = scenes.into_iter().flat_map(scenes::tables).collect();
@@ -63,6 +67,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Builds what is needed to measure a TCP server.
 ///
 /// Errors: as [`Bench::new`].
-pub fn open(runs: Option<u16>, quick: bool) -> Result<Bench> {
-    Bench::new(runs, quick, &PACKAGES, Some(YARDSTICK))
+pub fn open(pace: Pace) -> Result<Bench> {
+    Bench::new(pace, &PACKAGES, &[YARDSTICK, LOAD_YARDSTICK])
 }

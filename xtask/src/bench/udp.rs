@@ -45,7 +45,7 @@ pub enum Scene {
 ///
 /// Errors: this is not Linux; a program can't be built; our own server can't be measured.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let bench = Bench::new(options.rounds.runs, options.rounds.quick, &PACKAGES, Some(YARDSTICK))?;
+    let bench = Bench::new(options.rounds.pace, &PACKAGES, &[YARDSTICK])?;
     let lineup = peers::lineup(&bench)?;
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);
     let makes = scenes.into_iter().flat_map(scenes::tables).collect();

@@ -57,7 +57,7 @@ pub enum Scene {
 pub fn run(options: &Options) -> Result<ExitCode> {
     // Asked for its version, wrk exits with 1.
     ensure!(works("sh", &["-c", "command -v wrk"]), "cannot measure without wrk(1); to have it: apt install wrk");
-    let bench = Bench::new(options.rounds.runs, options.rounds.quick, &["tiny-web"], None)?;
+    let bench = Bench::new(options.rounds.pace, &["tiny-web"], &[])?;
     load::make_files(&bench.workshop)?;
     let lineup = peers::lineup(&bench)?;
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::load::{self, Clients};
 use super::peers::{self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOCAT, UVLOOP, UVLOOP_PROTOCOL, XINETD};
-use super::{Scene, callgrind};
+use super::{Scene, callgrind, generators};
 use crate::bench::cases::{Case, Make, Ratio, Sample, cases, cost, timed};
 use crate::bench::subjects::Subject;
 use crate::bench::table::Table;
@@ -34,6 +34,7 @@ pub fn tables(scene: Scene) -> Vec<Make> {
         Scene::Bulk => vec![Box::new(bulk)],
         Scene::Prefix => vec![Box::new(prefix)],
         Scene::Trace => vec![Box::new(callgrind::table)],
+        Scene::Load => generators::tables(),
     }
 }
 
