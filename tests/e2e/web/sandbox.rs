@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::process::Command;
 
 use super::site::Site;
 use crate::harness::http::Client;
-use crate::harness::{Server, eventually, peer, skip};
+use crate::harness::{Server, eventually, skip};
+use crate::trace::strace::watching;
 
 /// A server that writes a log into a folder of its own, with these options.
 fn logging(site: &Site, options: &[&str]) -> Server {
@@ -85,12 +85,10 @@ fn the_sandbox_is_closed_after_the_start_and_before_the_first_client() {
     if !is_confined(&site) {
         return;
     }
-    let Some(_) = peer("strace") else { return };
     let trace = site.path("../trace");
-    let mut traced = Command::new("strace");
-    traced.args(["-f", "-e", "trace=landlock_restrict_self,accept,accept4", "-o"]).arg(&trace);
-    traced.arg(crate::harness::program("tiny-web")).arg(site.path("."));
-    traced.args(["--host", "127.0.0.1", "--port", "0"]);
+    let calls = "landlock_restrict_self,accept,accept4";
+    let Some(mut traced) = watching("tiny-web", calls, &trace) else { return };
+    traced.arg(site.path(".")).args(["--host", "127.0.0.1", "--port", "0"]);
     let server = Server::ready("tiny-web", traced);
     ask(&server, "/x");
     eventually("a client in the trace", || content(&site, "../trace").contains("accept"));
@@ -98,6 +96,4 @@ fn the_sandbox_is_closed_after_the_start_and_before_the_first_client() {
     let restricted = text.lines().position(|line| line.contains("landlock_restrict_self(") && line.ends_with("= 0"));
     let accepted = text.lines().position(|line| line.contains("accept"));
     assert!(restricted.is_some() && restricted < accepted, "{text}");
-    // strace hands the signal on.
-    drop(server);
 }
