@@ -248,6 +248,23 @@ fn on_a_terminal_lines_go_back_and_forth_and_the_last_one_is_ended() {
 }
 
 #[test]
+fn on_a_terminal_an_error_has_a_line_of_its_own() {
+    if crate::harness::peer("script").is_none() {
+        return;
+    }
+    let server = Server::start("tcp-echo-server", &["--close-after", "12"]);
+    for what in ["Hello world", "-"] {
+        let client = format!("{} {} {} {what}", program("tcp-echo-client").display(), server.host(), server.port());
+        let mut script = command("script");
+        script.args(["-qec", &client, "/dev/null"]);
+        let outcome = run_command(script, b"Hello world\n\x04");
+        let shown = outcome.text();
+        assert_eq!(outcome.status.code(), Some(1), "{shown:?}");
+        assert!(shown.contains("echo -> Hell\r\ntcp-echo-client: cannot "), "{shown:?}");
+    }
+}
+
+#[test]
 fn stdout_gone_is_no_error_but_stdout_full_is() {
     let server = Server::start("tcp-echo-server", &[]);
     for (script, expected) in [("\"$@\" | true && \"$@\" >&-", Some(0)), ("\"$@\" >/dev/full", Some(1))]

@@ -155,7 +155,7 @@ fn each_fault_is_felt_by_the_client_and_told_by_the_server() {
 
     let (client, account) = with_faults(&["--reset-after", "12"], |server| hello(server, LONG));
     client.failed_with("connection reset by peer");
-    assert_eq!(account, format!("{part}, reset 1"));
+    assert_eq!(account, format!("{part}, reset on demand 1"));
 
     let (client, account) = with_faults(&["--never-accept"], |server| hello(server, "500ms"));
     client.failed_with("it is not complete after 500ms");
@@ -238,14 +238,14 @@ fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
             "20",
             LONG,
             &[("connections", 10), ("received", 10), ("reset", 10), ("sent", 20), ("truncated", 10)],
-            "10, received 1280 bytes, sent 1000 bytes, reset 10",
+            "10, received 1280 bytes, sent 1000 bytes, reset on demand 10",
         ),
         (
             &["--chunk", "10", "--reset-after", "100"],
             "4",
             LONG,
             &[("connections", 2), ("received", 2), ("reset", 2), ("sent", 4), ("truncated", 2)],
-            "2, received 256 bytes, sent 200 bytes, pieces 22, reset 2",
+            "2, received 256 bytes, sent 200 bytes, pieces 22, reset on demand 2",
         ),
         (
             &["--stall-after", "72"],

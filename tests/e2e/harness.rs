@@ -1,5 +1,7 @@
 //! Starting programs, talking to them, and never waiting for ever.
 
+pub mod http;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -157,7 +157,8 @@ fn a_reset_in_the_middle_is_told_and_the_next_client_is_served() {
         }
         eventually("three lost clients", || server.process.stderr().matches(": lost 127.0.0.1:").count() == 3);
         run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
-        server.stops_well();
+        let (status, _, stderr) = server.stop();
+        assert!(status.success() && stderr.ends_with(", reset by clients 3\n"), "{stderr}");
     }
 }
 

@@ -4,7 +4,7 @@
 mod call;
 mod harmless;
 pub mod lines;
-mod strace;
+pub mod strace;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
@@ -46,7 +46,7 @@ fn in_order(calls: &[Call], order: Order) -> BTreeMap<(i64, bool), Vec<Call>> {
 fn watch(name: &str, others: &[i64], tell: Tell, play: &dyn Fn(Command) -> String) -> Option<(Vec<Call>, Vec<Call>)> {
     let folder = tempfile::tempdir().unwrap();
     let (log, file) = (folder.path().join("strace.log"), folder.path().join("trace.json"));
-    let mut command = strace::watching(name, &log)?;
+    let mut command = strace::watching(name, "network,read,write,close", &log)?;
     match tell {
         Tell::Nothing => {}
         Tell::Text => drop(command.arg("--trace")),

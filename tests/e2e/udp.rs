@@ -23,6 +23,9 @@ fn each<'a>(arguments: &'a [&'a str]) -> impl Iterator<Item = Server> + 'a {
     DESIGNS.iter().map(move |design| server(&[&["--design", design], arguments].concat()))
 }
 
+/// After how long a client asks again: not in a test that counts what is asked, however busy the machine.
+const LONG: &str = "60s";
+
 /// Stops it; it must have counted this, and said nothing else all the while.
 #[track_caller]
 fn stops_with_account(server: Server, account: &str) {
@@ -44,8 +47,9 @@ fn can_be_sent(size: usize) -> bool {
 #[test]
 fn the_lecture() {
     for server in each(&[]) {
-        run("udp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
-        run("udp-echo-client", &[&server.host(), &server.port(), "two", "words"]).printed("echo -> two words\n");
+        let arguments = [&server.host(), &server.port(), "--timeout", LONG, "--"];
+        run("udp-echo-client", &arguments[..4]).printed("echo -> Hello world\n");
+        run("udp-echo-client", &[&arguments[..], &["two", "words"]].concat()).printed("echo -> two words\n");
         stops_with_account(server, "received 2, answered 2");
     }
 }
@@ -55,7 +59,8 @@ fn the_lecture() {
 fn both_families_and_a_name() {
     for server in each(&["--host", ""]) {
         for host in hosts() {
-            run("udp-echo-client", &[host, &server.port(), "from", host]).printed(&format!("echo -> from {host}\n"));
+            run("udp-echo-client", &[host, &server.port(), "from", host, "--timeout", LONG])
+                .printed(&format!("echo -> from {host}\n"));
         }
         let count = hosts().len();
         stops_with_account(server, &format!("received {count}, answered {count}"));
@@ -270,7 +275,7 @@ fn nor_is_an_output_that_is_closed_or_full_from_the_start() {
             let mut server = command(program("udp-echo-server"));
             let server = server.arg("--verbose").stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
             // Until it is ready, its port refuses.
-            eventually("an answer", || run("udp-echo-client", &[]).status.success());
+            eventually("an answer", || run("udp-echo-client", &["--timeout", LONG]).status.success());
             signal_process(server.id(), "TERM");
             let output = server.wait_with_output().unwrap();
             let said = without_account(&String::from_utf8_lossy(&output.stderr));
@@ -305,7 +310,7 @@ fn with_no_option_at_all_and_again_at_once() {
         for _ in 0..5 {
             let server = Server::ready("udp-echo-server", command(program("udp-echo-server")));
             assert_eq!(server.address.port(), 2000);
-            run("udp-echo-client", &[]).printed("echo -> Hello world\n");
+            run("udp-echo-client", &["--timeout", LONG]).printed("echo -> Hello world\n");
             stops_with_account(server, "received 1, answered 1");
         }
     });

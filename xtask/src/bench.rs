@@ -1,29 +1,34 @@
-//! `cargo xtask bench tcp`: what an echo costs our server, a bare epoll loop, and each peer that is installed.
+//! `cargo xtask bench tcp` and its kin: what our servers cost, beside a yardstick and each peer that is installed.
 //!
 //! The server has one processor and the clients another. The servers take turns, so that what else the machine does hits
 //! all of them alike, and what is compared is processor time, of which that takes the least. Each round starts its servers
 //! anew; a figure is the median of the rounds, and a ratio the median of the rounds' own ratios.
 
-mod callgrind;
-pub mod load;
+pub mod cases;
+pub mod client;
 pub mod measure;
-pub mod peers;
-pub mod scenes;
+pub mod smoke;
+pub mod subjects;
 pub mod table;
+pub mod tcp;
+mod udp;
+mod web;
+pub mod workshop;
 
 use std::fs;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::programs::{self, Executables};
-use peers::{Subject, Workshop};
-use table::{Row, Table};
+use cases::Make;
+use subjects::Lineup;
+use table::Table;
+use workshop::Workshop;
 
 /// Descriptors that are not connections: enough for all that either side has open besides.
 const OTHER_DESCRIPTORS: u64 = 200;
@@ -37,15 +42,27 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum What {
-    Tcp(TcpOptions),
+    Tcp(tcp::Options),
+    Udp(udp::Options),
+    Web(web::Options),
 }
 
-/// Measure tcp-echo-server against other TCP echo servers
-///
-/// It takes about a quarter of an hour. The exit status is 1 when a bar is missed. The machine should have nothing else to do.
+// Not a doc comment: clap would take it for that of the subcommand.
+// How to measure, whatever it is.
 #[derive(Args)]
-struct TcpOptions {
-    /// Rounds; each measures every server once [default: 5, with --quick 3]
+pub struct Rounds {
+    #[command(flatten)]
+    pace: Pace,
+
+    /// Also write every sample to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+// How thoroughly.
+#[derive(Args, Clone, Copy)]
+pub struct Pace {
+    /// Rounds; each measures everybody once [default: 5, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     runs: Option<u16>,
 
@@ -53,32 +70,9 @@ struct TcpOptions {
     #[arg(long)]
     quick: bool,
 
-    /// Measure only this
-    #[arg(long, value_enum, value_name = "NAME")]
-    only: Option<Scene>,
-
-    /// Also write every sample to FILE, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
-
-/// What can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Scene {
-    /// Messages to and fro on 50 and 500 connections
-    Echo,
-    /// The same on 1,000 connections, and beside 9,000 that are idle
-    Scale,
-    /// Memory for 10,000 idle connections
-    Idle,
-    /// Connect, one message, close
-    Churn,
-    /// 512 MiB on one connection, both ways
-    Bulk,
-    /// The lecture's prefix, and none
-    Prefix,
-    /// Instructions with the tracing code and without it
-    Trace,
+    /// Take programs that are built without optimization: a test of the bench, not of the programs
+    #[arg(long, hide = true)]
+    unoptimized: bool,
 }
 
 /// What the measurements need.
@@ -95,65 +89,15 @@ pub struct Bench {
     pub quick: bool,
 }
 
-/// What one measurement gives: the figure, and operations in a second of the clock on the wall.
-pub struct Sample {
-    pub figure: f64,
-    pub rate: Option<f64>,
-}
-
-/// Something to measure, a line of a table.
-pub struct Case<'a> {
-    pub name: String,
-    /// None: the server isn't there.
-    pub measure: Option<Box<dyn Fn() -> Result<Sample> + 'a>>,
-    pub bar: Option<f64>,
-}
-
-/// What the ratios of a table are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Ratio {
-    /// Ours, the first line's figure, by each other one's.
-    OursByOther,
-    /// Each other line's figure by the first one's.
-    OtherByFirst,
-}
-
 /// Measures what was asked for and prints it, table by table.
 ///
 /// Errors: this is not Linux; a program can't be built; our own server can't be measured.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let What::Tcp(options) = &options.what;
-    let runs = options.runs.map(usize::from).unwrap_or(if options.quick { 3 } else { 5 });
-    let bench = Bench::new(runs, options.quick)?;
-    let ours = peers::ours(&bench.executables, &bench.workshop)?;
-    let (others, missing) = peers::others(&bench.executables, &bench.workshop)?;
-    bench.introduce();
-    let subjects: Vec<Subject> = std::iter::once(ours).chain(others).collect();
-    for subject in &subjects {
-        println!("  {:<12}  {}", subject.name, subject.shown());
+    match &options.what {
+        What::Tcp(options) => tcp::run(options),
+        What::Udp(options) => udp::run(options),
+        What::Web(options) => web::run(options),
     }
-    missing.iter().for_each(|line| println!("  {line}"));
-    println!("us: microseconds of the server's processor time, the kernel's on its behalf included");
-
-    let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);
-    let mut tables = Vec::new();
-    for scene in scenes {
-        for make in scenes::tables(scene) {
-            let Some(table) = make(&bench, &subjects)? else { continue };
-            print!("\n{}", table.text());
-            tables.push(table);
-        }
-    }
-    if let Some(path) = &options.json {
-        let commands: Vec<_> = subjects.iter().map(|it| json!({ "name": it.name, "command": it.shown() })).collect();
-        let all: Vec<_> = tables.iter().map(Table::json).collect();
-        let report = json!({
-            "schema": 1, "machine": measure::machine(&bench.all_cores), "runs": runs,
-            "servers": commands, "missing": missing, "tables": all,
-        });
-        fs::write(path, format!("{report:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(if conclude(&tables) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Says how many bars are met, and which are not. Returns whether none is missed.
@@ -172,16 +116,49 @@ impl Bench {
     /// Builds the programs, and keeps this process to a processor of its own.
     ///
     /// Errors: this is not Linux; a build fails; taskset(1) is missing.
-    pub fn new(runs: usize, quick: bool) -> Result<Bench> {
+    pub fn new(pace: Pace, packages: &[&str], examples: &[&str]) -> Result<Bench> {
+        let Pace { runs, quick, unoptimized } = pace;
+        let runs = runs.map_or(if quick { 3 } else { 5 }, usize::from);
         let all_cores = measure::cores()?;
-        let executables = programs::build_release(&["tcp-echo-server", "tcp-echo-client"], Some("bare_epoll"))?;
+        let options: &[&str] = if unoptimized { &[] } else { &["--release"] };
+        let executables = programs::build_as(options, packages, examples)?;
         let workshop = Workshop::open()?;
         let cores = [all_cores[0], all_cores[all_cores.len() - 1]];
         let (core, own) = (cores[1].to_string(), std::process::id().to_string());
-        let pinned = peers::works("taskset", &["-a", "-c", "-p", &core, &own]);
+        let pinned = workshop::works("taskset", &["-a", "-c", "-p", &core, &own]);
         ensure!(pinned, "cannot measure without taskset(1), which is in util-linux");
         let time = Duration::from_millis(if quick { 250 } else { 1000 });
         Ok(Bench { executables, workshop, cores, all_cores, runs, time, quick })
+    }
+
+    /// Prints who is compared, and then table by table, which it returns as the exit status: whether no bar is missed.
+    /// `figures`: what they are.
+    ///
+    /// Errors: our own server can't be measured; the report can't be written.
+    fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, json: Option<&PathBuf>) -> Result<ExitCode> {
+        self.introduce();
+        let width = lineup.subjects.iter().map(|subject| subject.name.len()).max().unwrap_or(0);
+        for subject in &lineup.subjects {
+            println!("  {:<width$}  {}", subject.name, subject.shown());
+        }
+        lineup.missing.iter().for_each(|line| println!("  {line}"));
+        println!("{figures}");
+        let mut tables = Vec::new();
+        for make in makes {
+            let Some(table) = make(self, &lineup.subjects)? else { continue };
+            print!("\n{}", table.text());
+            tables.push(table);
+        }
+        if let Some(path) = json {
+            let command = |it: &subjects::Subject| json!({ "name": it.name, "command": it.shown() });
+            let report = json!({
+                "schema": 1, "machine": measure::machine(&self.all_cores), "runs": self.runs,
+                "servers": lineup.subjects.iter().map(command).collect::<Vec<_>>(), "missing": lineup.missing,
+                "tables": tables.iter().map(Table::json).collect::<Vec<_>>(),
+            });
+            fs::write(path, format!("{report:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(if conclude(&tables) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Says what the figures are from.
@@ -199,52 +176,9 @@ impl Bench {
     fn all_cores(&self) -> String {
         self.all_cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
     }
-
-    /// Measures the cases in turn, round by round. One that fails in the first round is not measured
-    /// again, and its line says why.
-    ///
-    /// Errors: the first case fails, to which the others are compared.
-    pub fn table(&self, title: &str, unit: &'static str, ratio: Ratio, cases: &[Case]) -> Result<Table> {
-        let row = |case: &Case| Row { name: case.name.clone(), bar: case.bar, ..Row::default() };
-        let mut rows: Vec<Row> = cases.iter().map(row).collect();
-        for round in 1..=self.runs {
-            let mut first = f64::NAN;
-            for (at, (case, row)) in cases.iter().zip(&mut rows).enumerate() {
-                let has_hope = round == 1 || !row.samples.is_empty();
-                let Some(measure) = case.measure.as_ref().filter(|_| has_hope) else { continue };
-                progress(&format!("{title}: round {round}, {}", case.name));
-                let sample = match measure() {
-                    Ok(sample) => sample,
-                    Err(error) if at == 0 => return Err(error.context(format!("cannot measure {}", case.name))),
-                    Err(error) => {
-                        row.note = format!("{error:#}");
-                        continue;
-                    }
-                };
-                row.samples.push(sample.figure);
-                row.rates.extend(sample.rate);
-                match ratio {
-                    _ if at == 0 => first = sample.figure,
-                    Ratio::OursByOther => row.ratios.push(first / sample.figure),
-                    Ratio::OtherByFirst => row.ratios.push(sample.figure / first),
-                }
-            }
-        }
-        progress("");
-        let head = if ratio == Ratio::OursByOther { "ours / it" } else { "it / first" };
-        Ok(Table { title: title.to_owned(), unit, ratio: head, rows })
-    }
 }
 
-/// What is going on, on a terminal; "" takes it away.
-fn progress(text: &str) {
-    let mut stderr = std::io::stderr();
-    if stderr.is_terminal() {
-        let _ = write!(stderr, "\r\x1b[K{text}");
-    }
-}
-
-/// Makes sure of so many connections at once, here and in the servers to come.
+/// Makes sure of so many connections or other descriptors at once, here and in the servers to come.
 ///
 /// Errors: the limit on descriptors is too low; it says what to do.
 pub fn make_room(connections: u64) -> Result<()> {
@@ -257,8 +191,9 @@ pub fn make_room(connections: u64) -> Result<()> {
         return Ok(());
     }
     let own = std::process::id().to_string();
-    let limit = format!("--nofile={hard_or_needed}:", hard_or_needed = needed.min(hard));
-    let raised = hard >= needed && peers::works("prlimit", &["--pid", &own, &limit]);
+    // Only root can raise the hard limit as well.
+    let limit = if hard >= needed { format!("--nofile={needed}:") } else { format!("--nofile={needed}:{needed}") };
+    let raised = workshop::works("prlimit", &["--pid", &own, &limit]);
     ensure!(raised, "cannot have {needed} descriptors, only {soft} of {hard}: raise the limit with ulimit -n {needed}");
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::bench::smoke;
 use crate::{demo, e2e, lab, programs, tidy};
 
 /// Check everything that the continuous integration checks
@@ -36,6 +37,10 @@ enum Step {
     Labs,
     /// Each exercise begins without a warning, and its tests fail
     Exercises,
+    /// The benches and the comparison of the designs end, and have a figure for ours; whatever it is
+    Bench,
+    /// A minute of bytes that nobody would think of, where cargo-fuzz and a nightly compiler are there
+    Fuzz,
 }
 
 impl Step {
@@ -63,6 +68,8 @@ impl Step {
             Step::E2e => e2e::check(&[]),
             Step::Labs => lab::check().map(|()| true),
             Step::Exercises => lab::check_exercises().map(|()| true),
+            Step::Bench => smoke::check().map(|()| true),
+            Step::Fuzz => fuzz(),
         }
     }
 }
@@ -97,6 +104,33 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 fn summary(ok: bool, step: &str, took: Duration) -> String {
     format!("{:<6}  {step:<9} {:>7.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64())
+}
+
+/// What is fuzzed of tiny-web, and for how long each.
+const FUZZ_TARGETS: [&str; 5] = ["head", "body", "path", "range", "condition"];
+const FUZZ_SECONDS: u32 = 12;
+
+/// Errors: cargo can't be started.
+fn fuzz() -> Result<bool> {
+    // rustup's cargo, which knows of other compilers; the one that runs us doesn't.
+    let cargo = || {
+        let mut cargo = Command::new("cargo");
+        cargo.env_remove("RUSTUP_TOOLCHAIN").args(["+nightly", "fuzz"]);
+        cargo
+    };
+    let there = cargo().arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        println!("skipped: to have it, `rustup toolchain install nightly` and `cargo install --locked cargo-fuzz`");
+        return Ok(true);
+    }
+    let directory = crate::root().join("crates/tiny-web");
+    let limit = format!("-max_total_time={FUZZ_SECONDS}");
+    for target in FUZZ_TARGETS {
+        if !succeeds(cargo().current_dir(&directory).args(["run", target, "--", &limit, "-verbosity=0"]))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn cargo(arguments: &str) -> Result<bool> {

@@ -9,39 +9,36 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::bench::load::Clients;
-use crate::bench::measure;
-use crate::bench::peers::{self, Subject};
+use crate::bench::cases::{Case, Ratio};
+use crate::bench::subjects::Subject;
 use crate::bench::table::{Row, Table, grouped};
-use crate::bench::{Bench, Case, Ratio, make_room, scenes};
+use crate::bench::tcp::load::Clients;
+use crate::bench::tcp::{self, peers, scenes};
+use crate::bench::{Bench, Pace, make_room, measure};
 use crate::programs;
 
 /// The designs, from the lecture's to the server's usual one.
 const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
 /// How long the first client is silent while the second waits, and after how long a client counts as not served.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How many clients come and stay; with --quick a tenth of them.
 const IDLE_CONNECTIONS: usize = 10_000;
 
 /// See what each design of our TCP server costs, and where it breaks
 #[derive(Args)]
 pub struct Options {
-    /// Rounds; each measures every design once [default: 5, with --quick 3]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
-    runs: Option<u16>,
-
-    /// Shorter and fewer rounds, for a first look
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 /// Measures the designs one beside the other, and prints it.
 ///
 /// Errors: this is not Linux; a program can't be built; a server can't be started.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let runs = options.runs.map(usize::from).unwrap_or(if options.quick { 3 } else { 5 });
-    let bench = Bench::new(runs, options.quick)?;
-    make_room(IDLE_CONNECTIONS as u64)?;
-    let most = (IDLE_CONNECTIONS + 1000).to_string();
+    let bench = tcp::open(options.pace)?;
+    let crowd_size = if bench.quick { IDLE_CONNECTIONS / 10 } else { IDLE_CONNECTIONS };
+    make_room(crowd_size as u64)?;
+    let most = (crowd_size + 1000).to_string();
     let subject = |design| {
         let bounds: &[&str] = if design == "threads" { &["--max-connections", &most] } else { &[] };
         let arguments = [&["--prefix", "", "--design", design], bounds].concat();
@@ -58,9 +55,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     for subject in &subjects {
         println!("  {:<9}  {}", subject.name, second_client(&bench, subject)?);
     }
-    println!("\n{} clients that have had an echo and stay", grouped(IDLE_CONNECTIONS as u64));
+    println!("\n{} clients that have had an echo and stay", grouped(crowd_size as u64));
     for subject in &subjects {
-        println!("  {:<9}  {}", subject.name, crowd(&bench, subject)?);
+        println!("  {:<9}  {}", subject.name, crowd(&bench, subject, crowd_size)?);
     }
     println!("\nThe verdicts of tcp-echo-client check");
     for subject in &subjects {
@@ -114,17 +111,17 @@ fn second_client(bench: &Bench, subject: &Subject) -> Result<String> {
 }
 
 /// How many clients at once are served, and what memory each costs.
-fn crowd(bench: &Bench, subject: &Subject) -> Result<String> {
+fn crowd(bench: &Bench, subject: &Subject, size: usize) -> Result<String> {
     let server = subject.start(bench.cores[0])?;
     measure::settle(server.id(), usize::MAX)?;
     let before = measure::memory_bytes(server.id())?;
-    let clients = Clients::connect_while_answered(server.port, IDLE_CONNECTIONS, SILENCE);
+    let clients = Clients::connect_while_answered(server.port, size, SILENCE);
     measure::settle(server.id(), usize::MAX)?;
     let more = measure::memory_bytes(server.id())?.saturating_sub(before);
     let count = clients.count() as u64;
     let each = format!("{} bytes of memory each", grouped(more / count.max(1)));
     Ok(match clients.count() {
-        IDLE_CONNECTIONS => format!("all are served; {each}"),
+        count if count == size => format!("all are served; {each}"),
         1 => "breaks at client 2, who waits until the first has gone".to_owned(),
         count => format!("breaks at client {}, who has no answer within {SILENCE:?}; until then {each}", count + 1),
     })

@@ -41,24 +41,18 @@ pub fn cargo() -> Command {
 ///
 /// Errors: cargo can't be started, or a build fails; cargo has then said why on stderr.
 pub fn build(packages: &[&str]) -> Result<Executables> {
-    let browser = packages.contains(&"tiny-web").then_some(BROWSER);
-    build_as(&[], packages, browser)
+    let examples: &[&str] = if packages.contains(&"tiny-web") { &[BROWSER] } else { &[] };
+    build_as(&[], packages, examples)
 }
 
-/// Builds these packages' programs as they are meant to be used, and an example.
+/// Builds these packages' programs and examples, with these options of cargo's.
 ///
 /// Errors: as [`build`].
-pub fn build_release(packages: &[&str], example: Option<&str>) -> Result<Executables> {
-    build_as(&["--release"], packages, example)
-}
-
-fn build_as(options: &[&str], packages: &[&str], example: Option<&str>) -> Result<Executables> {
+pub fn build_as(options: &[&str], packages: &[&str], examples: &[&str]) -> Result<Executables> {
     let mut command = cargo();
     command.args(["build", "--bins", "--message-format=json-render-diagnostics"]).args(options);
     command.args(packages.iter().flat_map(|package| ["--package", package]));
-    if let Some(example) = example {
-        command.args(["--example", example]);
-    }
+    command.args(examples.iter().flat_map(|example| ["--example", example]));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let stdout = child.stdout.take().context("cannot read what cargo says")?;
     let mut executables = Executables::new();

@@ -7,12 +7,13 @@
 //! Everything is bounded: how many connections there are, how much is done for one before the next has its turn, how long
 //! one may be silent, and how long the last may take when the server is asked to stop.
 
+mod accepting;
 mod crew;
 mod idle;
 mod service;
 
 pub use crew::Crew;
-pub use service::{Next, Service};
+pub use service::{Clock, Next, Service};
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -24,13 +25,11 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::fd::AsRawFd;
 use slab::Slab;
 
-use crate::Errno;
-use crate::address::Address;
-use crate::berkeley::{OwnedFd, accept, close};
-use crate::listener::AcceptTrouble;
+use crate::berkeley::{OwnedFd, close};
 use crate::wait::{GaveUp, Patience};
 
-use idle::{IdleList, Link};
+use accepting::Accepting;
+use idle::{IdleLists, Link};
 
 const LISTENER: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
@@ -38,24 +37,8 @@ const INBOX: Token = Token(usize::MAX - 2);
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
-/// How many clients to accept before the others have their turn.
-const ACCEPTS_A_TURN: usize = 64;
 /// How long a client that the server has given up may take to read its last words.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// The end where connections come in.
-struct Accepting {
-    listener: OwnedFd,
-    trouble: AcceptTrouble,
-    /// A client may be waiting to be accepted.
-    clients_wait: bool,
-    /// A shortage: not before this moment.
-    not_before: Option<Instant>,
-    /// Which loop gets the next.
-    turn: usize,
-    /// The first client is the last.
-    once: bool,
-}
 
 struct Entry<C> {
     connection: OwnedFd,
@@ -76,11 +59,13 @@ pub struct EventLoop<'a, S: Service> {
     poll: Poll,
     accepting: Option<Accepting>,
     connections: Slab<Entry<S::Conversation>>,
-    idle: IdleList,
+    idle: IdleLists,
     /// Those that have more to do than their turn allowed, and whether each's client has sent its last byte.
     busy: VecDeque<(usize, bool)>,
     /// Those that were given up, and until when they may linger, in the order of that.
     lingering: VecDeque<(Instant, usize)>,
+    /// The server has been asked to stop, and all connections know.
+    stopping: bool,
     drained: bool,
     /// No connection will come any more.
     finished: bool,
@@ -93,6 +78,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     pub fn new(service: S, patience: &'a Patience, crew: &'a Crew, own: usize, poll: Poll) -> Result<Self> {
         let stop = patience.stop.pipe().as_raw_fd();
         poll.registry().register(&mut SourceFd(&stop), STOP, Interest::READABLE).context("cannot watch for signals")?;
+        let idle = IdleLists::new(&service.allowances(patience));
         Ok(EventLoop {
             service,
             patience,
@@ -101,24 +87,13 @@ impl<'a, S: Service> EventLoop<'a, S> {
             poll,
             accepting: None,
             connections: Slab::new(),
-            idle: IdleList::new(patience.idle),
+            idle,
             busy: VecDeque::new(),
             lingering: VecDeque::new(),
+            stopping: false,
             drained: false,
             finished: false,
         })
-    }
-
-    /// Lets this loop, the first of the crew, accept clients for all; `once`: only one, and then the loop ends with it.
-    ///
-    /// Errors: as epoll_ctl(2).
-    pub fn accept_from(&mut self, listener: OwnedFd, program: &'static str, once: bool) -> Result<()> {
-        let fd = listener.as_raw_fd();
-        let registered = self.poll.registry().register(&mut SourceFd(&fd), LISTENER, Interest::READABLE);
-        registered.context("cannot watch for clients")?;
-        let trouble = AcceptTrouble::new(program);
-        self.accepting = Some(Accepting { listener, trouble, clients_wait: true, not_before: None, turn: 0, once });
-        Ok(())
     }
 
     /// Runs until the server has been asked to stop and the last connection is closed.
@@ -154,9 +129,8 @@ impl<'a, S: Service> EventLoop<'a, S> {
             if handed_over {
                 self.take_from_inbox();
             }
-            if self.patience.stop.is_asked() {
-                self.stop_accepting();
-                self.finished = true;
+            if self.patience.stop.is_asked() && !self.stopping {
+                self.stop();
             }
             self.give_up_the_late(now);
         }
@@ -178,69 +152,14 @@ impl<'a, S: Service> EventLoop<'a, S> {
         next.map(|next| next.saturating_duration_since(now) + Duration::from_millis(1))
     }
 
-    fn clients_wait(&mut self) {
-        if let Some(accepting) = &mut self.accepting {
-            accepting.clients_wait = true;
-        }
-    }
-
-    /// `accept`, until no client waits, there is no place for one, or the others have waited long enough.
-    fn accept_some(&mut self, now: Instant) -> Result<()> {
-        for _ in 0..ACCEPTS_A_TURN {
-            let Some(accepting) = &mut self.accepting else { return Ok(()) };
-            if !accepting.clients_wait || self.crew.is_full() || accepting.not_before.is_some_and(|moment| moment > now)
-            {
-                return Ok(());
-            }
-            accepting.not_before = None;
-            match accept(&accepting.listener) {
-                Ok((connection, peer)) => {
-                    accepting.trouble.over();
-                    self.crew.opened();
-                    let (to, once) = (accepting.turn, accepting.once);
-                    accepting.turn = (to + 1) % self.crew.loops();
-                    if to == self.own {
-                        self.begin(connection, &peer);
-                    } else {
-                        self.crew.hand_over(to, connection, peer);
-                    }
-                    if once {
-                        self.stop_accepting();
-                        self.finished = true;
-                    }
-                }
-                Err(Errno::AGAIN) => accepting.clients_wait = false,
-                Err(errno) => accepting.not_before = accepting.trouble.failed(errno)?.map(|pause| now + pause),
-            }
-        }
-        Ok(())
-    }
-
-    fn take_from_inbox(&mut self) {
-        for (connection, peer) in self.crew.take(self.own) {
-            self.begin(connection, &peer);
-        }
-    }
-
-    fn begin(&mut self, connection: OwnedFd, peer: &Address) {
-        let entry = self.connections.vacant_entry();
-        let (key, fd) = (entry.key(), connection.as_raw_fd());
-        if self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE).is_err() {
-            close(connection);
-            return self.crew.closed();
-        }
-        let conversation = self.service.begin(&connection, peer);
-        entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });
-        self.idle.push(key, &mut self.connections);
-    }
-
     /// A connection's turn.
     fn go_on(&mut self, key: usize, ended: bool) {
         // One that was closed a moment ago may still have an event.
         let Some(entry) = self.connections.get_mut(key) else { return };
         let next = self.service.go_on(&mut entry.conversation, &entry.connection, ended);
-        if !entry.given_up {
-            self.idle.touch(key, &mut self.connections);
+        if !entry.given_up && next != Next::Close {
+            let clock = self.service.clock(&mut entry.conversation);
+            self.idle.touch(key, clock, &mut self.connections);
         }
         self.is_next(key, next, ended);
     }
@@ -259,6 +178,10 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     }
                 }
             }
+            Next::End => {
+                self.linger(key);
+                self.busy.push_back((key, ended));
+            }
             Next::Close => self.close(key),
         }
     }
@@ -266,26 +189,45 @@ impl<'a, S: Service> EventLoop<'a, S> {
     fn close(&mut self, key: usize) {
         self.idle.remove(key, &mut self.connections);
         // Closed, it leaves the event queue by itself: see epoll(7).
-        close(self.connections.remove(key).connection);
+        let connection = self.connections.remove(key).connection;
+        self.close_one(connection);
+    }
+
+    fn close_one(&mut self, connection: OwnedFd) {
+        close(connection);
         self.crew.closed();
     }
 
-    fn stop_accepting(&mut self) {
-        if let Some(accepting) = self.accepting.take() {
-            close(accepting.listener);
+    /// From now on a connection only waits for its client's end, and not for long.
+    fn linger(&mut self, key: usize) {
+        self.idle.remove(key, &mut self.connections);
+        if !std::mem::replace(&mut self.connections[key].given_up, true) {
+            self.lingering.push_back((Instant::now() + LINGER, key));
         }
+    }
+
+    /// The server has been asked to stop: nobody else comes, and who is here is told by a turn.
+    fn stop(&mut self) {
+        self.stop_accepting();
+        (self.stopping, self.finished) = (true, true);
+        for key in self.keys() {
+            self.go_on(key, false);
+        }
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
     }
 
     /// Gives up who has been silent for too long, everybody at the end of the drain, and closes who has lingered enough.
     fn give_up_the_late(&mut self, now: Instant) {
-        while let Some(key) = self.idle.expired() {
-            self.give_up(key, GaveUp::Idle(self.patience.idle.unwrap_or_default()), now);
+        while let Some((key, allowance)) = self.idle.expired() {
+            self.give_up(key, GaveUp::Idle(allowance));
         }
         if !self.drained && self.patience.drain_until().is_some_and(|end| end <= now) {
             self.drained = true;
-            let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-            for key in keys {
-                self.give_up(key, GaveUp::Drained, now);
+            for key in self.keys() {
+                self.give_up(key, GaveUp::Drained);
             }
         }
         while let Some(&(_, key)) = self.lingering.front().filter(|(until, _)| *until <= now) {
@@ -296,17 +238,17 @@ impl<'a, S: Service> EventLoop<'a, S> {
         }
     }
 
-    fn give_up(&mut self, key: usize, why: GaveUp, now: Instant) {
-        self.idle.remove(key, &mut self.connections);
+    fn give_up(&mut self, key: usize, why: GaveUp) {
         let entry = &mut self.connections[key];
-        if !entry.given_up {
-            let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
-            if next == Next::Room {
-                return self.idle.push(key, &mut self.connections);
-            }
-            entry.given_up = true;
-            self.lingering.push_back((now + LINGER, key));
-            self.is_next(key, next, false);
+        if entry.given_up {
+            return;
         }
+        let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
+        if next == Next::Room {
+            let clock = Clock { renewed: true, ..self.service.clock(&mut entry.conversation) };
+            return self.idle.touch(key, clock, &mut self.connections);
+        }
+        self.linger(key);
+        self.is_next(key, next, false);
     }
 }

@@ -41,8 +41,15 @@ fn errno_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
 
 /// What to do about an error, where that's the same whoever meets it.
 fn hint(error: &Error) -> Option<&'static str> {
-    let listening = error.to_string().starts_with("cannot listen on ");
-    match error.chain().find_map(errno_of)? {
+    let text = error.to_string();
+    let listening = text.starts_with("cannot listen on ");
+    let errno = error.chain().find_map(errno_of)?;
+    #[cfg(unix)]
+    if text.contains(" unix:") {
+        return hint_for_file(errno, listening);
+    }
+    match errno {
+        Errno::INVAL if is_link_local(&text) => Some("a link-local address needs its interface: fe80::1%eth0"),
         Errno::ADDRINUSE => Some("another program listens there; stop it, or choose another --port (0: any free one)"),
         Errno::ADDRNOTAVAIL if listening => Some("--host takes an address of this machine"),
         Errno::CONNREFUSED => Some("nothing listens there; start the server first, or check the port"),
@@ -50,6 +57,25 @@ fn hint(error: &Error) -> Option<&'static str> {
         Errno::ACCESS if listening => Some("ports below 1024 need a privilege; choose a higher --port"),
         _ => None,
     }
+}
+
+/// The same, where a socket in the file system is meant.
+#[cfg(unix)]
+fn hint_for_file(errno: Errno, listening: bool) -> Option<&'static str> {
+    match errno {
+        Errno::ADDRINUSE => Some("another program listens there; stop it, or choose another file"),
+        Errno::CONNREFUSED => Some("the server that made this file is gone; start it again"),
+        Errno::NOENT if listening => Some("the folder of the file must be there"),
+        Errno::NOENT => Some("the server makes this file; start it first, with --unix PATH"),
+        Errno::ACCESS if listening => Some("the folder of the file must be yours to write"),
+        Errno::ACCESS => Some("the server's --unix-mode says who may; 666: everybody"),
+        _ => None,
+    }
+}
+
+/// Whether an address in the text means a neighbour, and doesn't say on which of this machine's networks.
+fn is_link_local(text: &str) -> bool {
+    text.contains("[fe80:") && !text.contains('%')
 }
 
 #[cfg(test)]
@@ -68,6 +94,19 @@ mod tests {
         let error = failed.context("cannot connect to [::1]:2000").unwrap_err();
         assert_eq!(describe(&error), "cannot connect to [::1]:2000: connection refused");
         assert!(hint(&error).is_some_and(|hint| hint.starts_with("nothing listens there")));
+    }
+
+    #[test]
+    fn a_hint_speaks_of_what_there_is() {
+        let told = |text: &'static str, errno: Errno| hint(&Error::from(errno).context(text)).unwrap_or_default();
+        if cfg!(unix) {
+            assert!(told("cannot connect to unix:/run/echo", Errno::CONNREFUSED).contains("this file"));
+            assert!(told("cannot listen on unix:/run/echo", Errno::ADDRINUSE).contains("another file"));
+            assert!(told("cannot listen on unix:/run/echo", Errno::ACCESS).contains("folder"));
+        }
+        assert!(told("cannot connect to [fe80::1]:2000", Errno::INVAL).ends_with("fe80::1%eth0"));
+        assert_eq!(told("cannot connect to [fe80::1%2]:2000", Errno::INVAL), "");
+        assert!(told("cannot connect to [::1]:2000", Errno::CONNREFUSED).contains("port"));
     }
 
     #[test]

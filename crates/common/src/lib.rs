@@ -26,6 +26,8 @@ pub mod measure;
 pub mod packet_info;
 pub mod prefix;
 pub mod screen;
+#[cfg(target_os = "linux")]
+pub mod sendfile;
 pub mod signal;
 pub mod slots;
 pub mod sockopt;

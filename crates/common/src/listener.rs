@@ -191,7 +191,8 @@ pub fn most_connections(program: &str, wanted: impl Into<Option<usize>>, each: u
     let Some(limit) = raise_descriptor_limit() else { return wanted.unwrap_or(usize::MAX) };
     let fit = (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others) / each).max(1);
     if wanted.map_or(fit < USUAL_CONNECTIONS, |wanted| fit < wanted) {
-        log::line(program, format_args!("the limit on descriptors leaves room for {fit} clients at once"));
+        let clients = if fit == 1 { "client" } else { "clients" };
+        log::line(program, format_args!("the limit on descriptors leaves room for {fit} {clients} at once"));
     }
     wanted.map_or(fit, |wanted| wanted.min(fit))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 #[cfg(unix)]
-use signal_hook::consts::SIGUSR1;
+use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Whether the program has been asked to stop, as a flag to look at and, on Unix, as a descriptor to wait for.
@@ -62,7 +62,7 @@ impl Stop {
     }
 }
 
-/// SIGUSR1 as a request to tell how things are.
+/// A signal as a request to do something: SIGUSR1, to tell how things are; SIGHUP, to open the log anew.
 #[cfg(unix)]
 pub struct Requests(std::io::PipeReader);
 
@@ -72,12 +72,20 @@ impl Requests {
     ///
     /// Errors: no descriptor left for the pipe.
     pub fn on_usr1() -> Result<Requests> {
-        let install = || {
-            let (reader, writer) = std::io::pipe()?;
-            signal_hook::low_level::pipe::register(SIGUSR1, writer)?;
-            Ok::<_, std::io::Error>(Requests(reader))
-        };
-        install().context("cannot handle signals")
+        Requests::on(SIGUSR1).context("cannot handle signals")
+    }
+
+    /// Takes over SIGHUP, which would end the process otherwise.
+    ///
+    /// Errors: as [`Requests::on_usr1`].
+    pub fn on_hangup() -> Result<Requests> {
+        Requests::on(SIGHUP).context("cannot handle signals")
+    }
+
+    fn on(signal: i32) -> std::io::Result<Requests> {
+        let (reader, writer) = std::io::pipe()?;
+        signal_hook::low_level::pipe::register(signal, writer)?;
+        Ok(Requests(reader))
     }
 
     /// Waits for the next request. False: there will be none.

@@ -127,8 +127,10 @@ pub fn set_nonblocking(socket: impl AsFd) -> Result<(), Errno> {
     rustix::io::ioctl_fionbio(socket, true)
 }
 
-/// One setsockopt(2) and its line.
-pub(crate) fn set<Fd: AsFd>(
+/// One setsockopt(2), which is `call`, and its line: for options that only one program has.
+///
+/// Errors: as `call`.
+pub fn set<Fd: AsFd>(
     socket: Fd,
     option: &'static str,
     value: impl std::fmt::Display,

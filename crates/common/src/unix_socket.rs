@@ -27,10 +27,7 @@ impl SocketFile {
                 bail!("{}: there is a file that is no socket", cannot())
             }
             Ok(_) => match knock(path) {
-                // Nobody listens: a file that was left behind.
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    fs::remove_file(path).with_context(cannot)?
-                }
+                Err(error) if is_deserted(&error) => fs::remove_file(path).with_context(cannot)?,
                 Ok(()) => return Err(Errno::ADDRINUSE).with_context(cannot),
                 // Not for us to say; bind will.
                 Err(_) => {}
@@ -48,7 +45,7 @@ impl Drop for SocketFile {
             // Another server may have made its own in the meantime, but only once this one no longer listened.
             metadata.file_type().is_socket() && metadata.nlink() == 1
         });
-        if is_socket && knock(&self.path).is_err() {
+        if is_socket && knock(&self.path).is_err_and(|error| is_deserted(&error)) {
             // Gone already is as good.
             let _ = fs::remove_file(&self.path);
         }
@@ -64,6 +61,12 @@ fn knock(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Whether knocking has shown that a file was left behind. Anything else, as that we may not even knock, shows nothing: it may
+/// be the socket of another user's server.
+fn is_deserted(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::ConnectionRefused
+}
+
 /// Says who may connect to a socket in the file system: whoever may write its file. For other addresses, nothing is done.
 ///
 /// Errors: as chmod(2).
@@ -71,4 +74,32 @@ pub fn set_mode(address: &Address, mode: u32) -> Result<(), Errno> {
     let Address::Unix(path) = address else { return Ok(()) };
     let set = fs::set_permissions(path, fs::Permissions::from_mode(mode));
     set.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")] // Elsewhere there may be no such kind of socket.
+    fn a_file_is_removed_only_when_nobody_is_behind_it() {
+        let folder = std::env::temp_dir().join(format!("common-unix-socket-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("socket");
+        let own = SocketFile::make_way(&path).unwrap();
+        drop(UnixDatagram::bind(&path).unwrap());
+        drop(own);
+        assert!(!path.exists(), "left behind");
+        let later = SocketFile::make_way(&path).unwrap();
+        // A kind of socket that can't be knocked at.
+        let kind = rustix::net::SocketType::SEQPACKET;
+        let other = rustix::net::socket(rustix::net::AddressFamily::UNIX, kind, None).unwrap();
+        rustix::net::bind(&other, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&other, 1).unwrap();
+        drop(later);
+        assert!(path.exists(), "another's");
+        drop(SocketFile::make_way(&path).unwrap());
+        assert!(path.exists(), "another's");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

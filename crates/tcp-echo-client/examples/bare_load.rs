@@ -3,7 +3,7 @@
 //! Each connection sends, waits until as many bytes have come back, and sends again. What it leaves out is all that makes a
 //! measurement: no byte is looked at, no time is taken, there are no schedule, no prefix, no timeout and no report but two
 //! numbers; an error ends it. So what `tcp-echo-client load` costs beyond this is the price of those.
-//! `cargo run --release --example bare_load PORT CONNECTIONS BYTES SECONDS` runs it against a server without a prefix, on this
+//! `cargo run --release --example bare_load PORT CONNECTIONS BYTES MILLISECONDS` runs it against a server without a prefix, on this
 //! machine.
 
 #![forbid(unsafe_code)]
@@ -20,7 +20,7 @@ fn main() -> std::io::Result<()> {
 
     let mut numbers = std::env::args().skip(1).map_while(|number| number.parse().ok());
     let mut number = |usual: usize| numbers.next().unwrap_or(usual);
-    let (port, connections, bytes, seconds) = (number(2000), number(50), number(64), number(5));
+    let (port, connections, bytes, ms) = (number(2000), number(50), number(64), number(5000));
     let (request, mut buffer) = (vec![b'x'; bytes], vec![0; 32 * 1024]);
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let mut flows = Vec::new();
@@ -34,7 +34,7 @@ fn main() -> std::io::Result<()> {
     }
     let (began, mut echoes) = (Instant::now(), 0_u64);
     let mut events = Vec::with_capacity(1024);
-    while began.elapsed() < Duration::from_secs(seconds as u64) {
+    while began.elapsed() < Duration::from_millis(ms as u64) {
         epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
         for Event { data, .. } in events.drain(..) {
             let (connection, missing) = &mut flows[data.u64() as usize];

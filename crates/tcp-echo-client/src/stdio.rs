@@ -1,5 +1,7 @@
 //! stdin and stdout as what they are: file descriptors to `read` and `write`.
 
+use std::io::IsTerminal;
+
 use anyhow::{Context, Result};
 use common::Errno;
 
@@ -9,7 +11,8 @@ const READER_GONE: Errno = Errno::PIPE;
 #[cfg(windows)]
 const READER_GONE: Errno = Errno::SHUTDOWN;
 
-/// stdout, and whether the last line that was printed there is ended.
+/// stdout, and whether the last line that was printed there is ended. On a terminal it is in any case, at the latest when this is
+/// dropped: so what comes next, as the line of an error, has a line of its own.
 #[derive(Default)]
 pub struct Output {
     in_a_line: bool,
@@ -39,6 +42,15 @@ impl Output {
             self.write(b"\n")?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if std::io::stdout().is_terminal() {
+            // What can't be written any more needs no newline.
+            let _ = self.end_line();
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! Two threads, one for each direction, and two pairs of calls: `read` from stdin and `send` to the socket; `recv` from the
 //! socket and `write` to stdout. A socket is a file descriptor as well: `read` and `write` would do for all four.
 
-use std::io::IsTerminal;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -166,9 +165,6 @@ fn print_reply(connection: &OwnedFd, shared: &Shared, exchange: &Exchange) -> Re
         progress.moved = Instant::now();
         progress.check.received(&data[..length]).with_context(|| format!("cannot accept the reply of {peer}"))?;
         shared.came_back.notify_one();
-    }
-    if std::io::stdout().is_terminal() {
-        output.end_line()?;
     }
     let mut progress = shared.lock();
     if let Some(error) = progress.failure.take() {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use common::Errno;
+use common::stats::Trouble;
 use common::wait::GaveUp;
 
 /// Counters that all threads share. They only ever grow.
@@ -18,8 +20,10 @@ pub struct Counters {
     pub timed_out: Counter,
     /// Clients that were still there at the end of the drain.
     pub drained: Counter,
-    /// Connections that broke.
-    pub broken: Counter,
+    /// Connections that their clients gave up (RST), with a reply on its way or instead of an end.
+    reset_by_clients: Counter,
+    /// Connections that broke for another reason.
+    broken: Counter,
     /// Replies that were delayed on demand.
     pub delayed: Counter,
     /// Pieces that replies were cut into on demand.
@@ -51,7 +55,15 @@ impl Counters {
         match why {
             GaveUp::Idle(_) => self.timed_out.add(1),
             GaveUp::Drained => self.drained.add(1),
-            GaveUp::Failed(_) => self.broken.add(1),
+            GaveUp::Failed(errno) => self.broke(errno),
+        }
+    }
+
+    /// A connection broke. After a client's reset `recv` says ECONNRESET and `send` EPIPE.
+    pub fn broke(&self, errno: Errno) {
+        match Trouble::connected(errno) {
+            Trouble::Reset => self.reset_by_clients.add(1),
+            _ => self.broken.add(1),
         }
     }
 }
@@ -64,11 +76,12 @@ impl fmt::Display for Counters {
         let others = [
             ("timed out", &self.timed_out),
             ("cut off at the end", &self.drained),
+            ("reset by clients", &self.reset_by_clients),
             ("broken", &self.broken),
             ("replies delayed", &self.delayed),
             ("pieces", &self.chunks),
             ("stalled", &self.stalled),
-            ("reset", &self.reset),
+            ("reset on demand", &self.reset),
             ("closed early", &self.closed),
         ];
         others.iter().filter(|(_, count)| count.get() > 0).try_for_each(|(what, n)| write!(f, ", {what} {}", n.get()))
@@ -86,5 +99,13 @@ mod tests {
         assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes");
         counters.gave_up(GaveUp::Drained);
         assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes, cut off at the end 1");
+    }
+
+    #[test]
+    fn a_clients_reset_is_neither_one_on_demand_nor_another_break() {
+        let counters = Counters::default();
+        [Errno::CONNRESET, Errno::TIMEDOUT].into_iter().for_each(|errno| counters.broke(errno));
+        counters.reset.add(1);
+        assert!(counters.to_string().ends_with(", reset by clients 1, broken 1, reset on demand 1"), "{counters}");
     }
 }

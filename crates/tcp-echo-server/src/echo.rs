@@ -50,7 +50,7 @@ pub fn converse(connection: &OwnedFd, peer: &Address, echo: &Echo, buffer: &mut 
             log::client(crate::NAME, format_args!("lost {peer}: {}", exit::describe(&error)));
             match error.downcast_ref() {
                 Some(why) => echo.counters.gave_up(*why),
-                None => echo.counters.broken.add(1),
+                None => echo.counters.broke(error.downcast_ref().copied().unwrap_or(Errno::IO)),
             }
             if matches!(error.downcast_ref(), Some(GaveUp::Idle(_) | GaveUp::Drained)) {
                 linger(connection);

@@ -103,12 +103,12 @@ struct Unsent {
 impl Service for EchoService<'_> {
     type Conversation = Conversation;
 
-    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Conversation {
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation> {
         self.echo.counters.connections.add(1);
         if self.echo.verbose {
             log::client(crate::NAME, format_args!("{peer} has come"));
         }
-        Conversation { unsent: None, peer: peer.into(), given_up: false }
+        Some(Conversation { unsent: None, peer: peer.into(), given_up: false })
     }
 
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
@@ -121,7 +121,7 @@ impl Service for EchoService<'_> {
             log::client(crate::NAME, format_args!("{} has finished", conversation.peer));
         }
         turn.unwrap_or_else(|(call, errno)| {
-            self.echo.counters.broken.add(1);
+            self.echo.counters.broke(errno);
             log::client(crate::NAME, format_args!("lost {}: cannot {call}: {}", conversation.peer, exit::plain(errno)));
             Next::Close
         })

@@ -25,7 +25,9 @@ pub struct Options {
 
     /// Who may connect to it: the permissions of its file, in octal
     #[cfg(unix)]
+    // What conflicts with --unix conflicts with this too: clap doesn't require an option that something given excludes.
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
+    #[arg(conflicts_with_all = ["host", "port"])]
     pub unix_mode: u32,
 
     /// How clients are served

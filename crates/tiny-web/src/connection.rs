@@ -1,107 +1,224 @@
-//! What the server does for one client: receive a request, answer it, and again, until one of the two has had enough.
+//! What the server remembers of a client between two turns: nothing but its address, as long as nothing is on its way.
 
-use std::time::Instant;
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use common::address::Address;
-use common::berkeley::OwnedFd;
-use common::{exit, log};
+use common::Errno;
+use common::berkeley::{OwnedFd, send};
+use common::events::Clock;
 
-use crate::request::{self, Body, HeadEnd, Method, Persistence, Request};
-use crate::response::{Content, Response, answer};
-use crate::serve::Server;
-use crate::status::Status;
-use crate::stream::{Received, Stream};
+use crate::access_log::Entry;
+use crate::body::BodyReader;
+use crate::peer::{Peer, Place};
+use crate::representation::{Content, Representation};
+use crate::request::{HeadEnd, has_begun};
 
-/// Serves one client until the connection is done with. Whatever happens concerns this client alone, and is only told. The
-/// caller closes the connection.
-pub fn converse(connection: &OwnedFd, peer: &Address, server: &Server) {
-    if let Err(error) = talk(connection, server) {
-        log::client(crate::NAME, format_args!("lost {peer}: {}", exit::describe(&error)));
+/// What a conversation waits for, as the event loop numbers it.
+pub const IDLE: u8 = 0;
+pub const REQUEST: u8 = 1;
+pub const REPLY: u8 = 2;
+
+/// How much of a file is sent before the others have their turn. More than a socket usually has room for.
+const BYTES_A_TURN: u64 = 4 * 1024 * 1024;
+
+/// A conversation with a client.
+pub struct Conversation<'a> {
+    pub peer: Peer,
+    _place: Place<'a>,
+    /// All is said: what still comes is ignored.
+    pub leaving: bool,
+    /// A request has been answered, or a reply begun, since the clock was last looked at.
+    pub renewed: bool,
+    /// What is on its way, if anything is.
+    on_its_way: Option<Box<OnItsWay>>,
+}
+
+/// What is on its way.
+#[derive(Default)]
+pub struct OnItsWay {
+    /// Received, and not yet used: the beginning of a head, or requests that wait until a reply is sent.
+    pub input: Vec<u8>,
+    /// How far the search for the head's end has got.
+    pub end: HeadEnd,
+    /// A request whose body is being read past.
+    pub held: Option<(Vec<u8>, BodyReader)>,
+    /// A reply that the kernel had no room for.
+    pub reply: Option<Reply>,
+}
+
+/// What is still to be sent of a file, from where it is.
+pub type Rest = (Arc<Representation>, Range<u64>);
+
+/// What is left of a reply.
+pub struct Reply {
+    /// First this,
+    pub data: Vec<u8>,
+    pub sent: usize,
+    /// then this.
+    pub file: Option<Rest>,
+    /// Whether the connection is closed then.
+    pub is_last: bool,
+    /// What is written into the log then, and with how much content.
+    pub entry: Option<(Entry, u64)>,
+    /// How much the client has taken since its patience was last looked at.
+    pub taken: u64,
+}
+
+impl<'a> Conversation<'a> {
+    /// With a client that has just come.
+    pub fn new(peer: Peer, place: Place<'a>) -> Conversation<'a> {
+        Conversation { peer, _place: place, leaving: false, renewed: true, on_its_way: None }
+    }
+
+    /// What is on its way, to look at.
+    pub fn now(&self) -> Option<&OnItsWay> {
+        self.on_its_way.as_deref()
+    }
+
+    /// What is on its way, to be changed.
+    pub fn on_its_way(&mut self) -> &mut OnItsWay {
+        self.on_its_way.get_or_insert_default()
+    }
+
+    /// The reply that is being sent.
+    pub fn reply(&mut self) -> Option<&mut Reply> {
+        self.on_its_way.as_mut()?.reply.as_mut()
+    }
+
+    /// The input that was kept, if there is any.
+    pub fn take_input(&mut self) -> Option<Vec<u8>> {
+        let input = &mut self.on_its_way.as_mut()?.input;
+        (!input.is_empty()).then(|| std::mem::take(input))
+    }
+
+    /// Takes what has come of the request that has begun.
+    pub fn head(&mut self) -> Vec<u8> {
+        let now = std::mem::take(self.on_its_way());
+        now.held.map_or(now.input, |(head, _)| head)
+    }
+
+    /// Whether a request has begun, and not been understood yet.
+    pub fn has_begun(&self) -> bool {
+        self.now().is_some_and(|now| now.held.is_some() || has_begun(&now.input))
+    }
+
+    /// Forgets what is no longer needed.
+    pub fn tidy(&mut self) {
+        let nothing = |now: &OnItsWay| now.input.is_empty() && now.held.is_none() && now.reply.is_none();
+        if self.now().is_some_and(nothing) {
+            self.on_its_way = None;
+        }
+    }
+
+    /// What it waits for.
+    pub fn clock(&mut self) -> Clock {
+        let renewed = std::mem::take(&mut self.renewed);
+        match self.now() {
+            Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
+            _ if self.has_begun() => Clock { allowance: REQUEST, renewed },
+            _ => Clock { allowance: IDLE, renewed: true },
+        }
     }
 }
 
-/// Answers one request after the other, in their order: a client may send the next before it has the reply to the last.
-///
-/// Errors: the connection broke, or the server's patience is at its end, in the middle of a request or a reply.
-fn talk(connection: &OwnedFd, server: &Server) -> Result<()> {
-    let mut stream = Stream::new(connection, &server.patience).context("cannot set the connection up")?;
-    while stream.request_begins() {
-        let request = match receive(&mut stream, server)? {
-            Ok(request) => request,
-            Err(refusal) => {
-                // Where the next request would begin is anybody's guess: this reply is the last.
-                send(&mut stream, Response::of_status(refusal), Persistence::Closed, Method::Get)?;
-                stream.linger();
-                return Ok(());
+/// How sending went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    All,
+    /// There is no more room.
+    Some,
+    /// There may be room, but it is somebody else's turn.
+    Enough,
+}
+
+impl Reply {
+    /// Goes on sending, as long as there is room.
+    ///
+    /// Errors: the connection broke; the file has become shorter, or can't be read. Then less was sent than promised, and
+    /// the connection must end, so that the client notices.
+    pub fn go_on(&mut self, connection: &OwnedFd) -> anyhow::Result<Sent> {
+        let before = self.sent;
+        let sent = send_some(connection, &self.data[before..]);
+        let count = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))?;
+        self.sent += count;
+        self.taken += count as u64;
+        if self.sent < self.data.len() {
+            return Ok(Sent::Some);
+        }
+        let Some((file, part)) = &mut self.file else { return Ok(Sent::All) };
+        let file = match &file.content {
+            Content::File(file) => file,
+            Content::Bytes(bytes) => {
+                let sent = send_some(connection, &bytes[part.start as usize..part.end as usize]);
+                let count = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))? as u64;
+                part.start += count;
+                self.taken += count;
+                return Ok(if part.start == part.end { Sent::All } else { Sent::Some });
             }
         };
-        let response = answer(&request, &server.site);
-        let is_stopping = server.patience.stop.is_asked();
-        let persistence = if is_stopping { Persistence::Closed } else { request.persistence };
-        send(&mut stream, response, persistence, request.method)?;
-        if persistence == Persistence::Closed {
-            // Whatever the client has said, it may still be sending.
-            stream.linger();
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Receives a request, its body included, within the time for a head. The body is thrown away.
-///
-/// Errors: as [`talk`]. Within: the status to refuse the request with.
-fn receive(stream: &mut Stream, server: &Server) -> Result<Result<Request, Status>> {
-    let deadline = Instant::now() + server.head_timeout;
-    let mut end = HeadEnd::default();
-    let length = loop {
-        match end.find(&stream.input) {
-            Ok(Some(length)) => break length,
-            Ok(None) => {}
-            Err(refusal) => return Ok(Err(refusal)),
-        }
-        if let Some(refusal) = incomplete(stream.receive(deadline)?) {
-            return Ok(Err(refusal));
-        }
-    };
-    let request = match request::read(&stream.input[..length]) {
-        Ok(request) => request,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    stream.discard(length as u64);
-    if let Body::Bytes(mut left) = request.body {
-        left -= stream.discard(left);
-        while left > 0 {
-            if let Some(refusal) = incomplete(stream.receive(deadline)?) {
-                return Ok(Err(refusal));
+        let enough = part.end.min(part.start + BYTES_A_TURN);
+        while part.start < enough {
+            let wanted = enough - part.start;
+            match send_file(connection, file, part.start, wanted) {
+                Ok(count) => {
+                    part.start += count as u64;
+                    self.taken += count as u64;
+                    if count as u64 == wanted {
+                        continue;
+                    }
+                    if file.metadata().is_ok_and(|metadata| metadata.len() <= part.start) {
+                        anyhow::bail!("cannot send a file to its end: it has become shorter");
+                    }
+                    // To try again at once would only cost another call, and bring little.
+                    return Ok(Sent::Some);
+                }
+                Err(Errno::AGAIN) => return Ok(Sent::Some),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(anyhow::Error::from(errno).context("cannot send a file to its end")),
             }
-            left -= stream.discard(left);
         }
-    }
-    Ok(Ok(request))
-}
-
-/// What to say when the rest of a request doesn't come.
-fn incomplete(received: Received) -> Option<Status> {
-    match received {
-        Received::More => None,
-        Received::End => Some(Status::BadRequest),
-        Received::Late => Some(Status::RequestTimeout),
+        Ok(if part.start == part.end { Sent::All } else { Sent::Enough })
     }
 }
 
-/// Sends a response: the head, and what comes after it. A small one goes out in one `send`.
+/// Sends as much as there is room for, and says how much that was.
 ///
-/// Errors: as [`talk`]; the file got shorter, or can't be read.
-fn send(stream: &mut Stream, response: Response, persistence: Persistence, method: Method) -> Result<()> {
-    let mut head = response.head(persistence);
-    match response.content {
-        _ if method == Method::Head => stream.send_all(&head),
-        Content::Page(page) => {
-            head.extend(page.into_bytes());
-            stream.send_all(&head)
+/// Errors: the connection broke.
+pub fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, Errno> {
+    let mut sent = 0;
+    while sent < data.len() {
+        match send(connection, &data[sent..]) {
+            Ok(taken) => sent += taken,
+            Err(Errno::AGAIN) => break,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
         }
-        Content::File(content) => stream.send_file(&head, content.file, content.length),
     }
+    Ok(sent)
+}
+
+/// Sends some of a file from here on: the kernel does so by itself.
+#[cfg(target_os = "linux")]
+fn send_file(connection: &OwnedFd, file: &File, mut from: u64, most: u64) -> Result<usize, Errno> {
+    common::sendfile::sendfile(connection, file, &mut from, usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// Sends some of a file from here on, piece by piece, until there is no more room.
+#[cfg(not(target_os = "linux"))]
+fn send_file(connection: &OwnedFd, file: &File, from: u64, most: u64) -> Result<usize, Errno> {
+    use std::os::unix::fs::FileExt;
+    let (mut piece, mut sent) = ([0; 32 * 1024], 0);
+    while sent < most {
+        let wanted = piece.len().min(usize::try_from(most - sent).unwrap_or(usize::MAX));
+        let read = file.read_at(&mut piece[..wanted], from + sent);
+        let length = read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        match send(connection, &piece[..length]) {
+            Ok(count) if count > 0 => sent += count as u64,
+            Ok(_) => break,
+            Err(errno) if sent == 0 => return Err(errno),
+            Err(_) => break,
+        }
+    }
+    Ok(sent as usize)
 }

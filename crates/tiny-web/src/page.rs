@@ -36,6 +36,11 @@ pub const LECTURE: &str = r#"<!DOCTYPE html>
 </html>
 "#;
 
+/// Its icon, which browsers ask for whether there is one or not: a socket, with its three contacts.
+pub const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7.5" fill="#357"/>
+<path d="M4 7v3M12 7v3M8 3v3" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>
+"##;
+
 /// A page that says no more than the status does. Nothing of the request is repeated in it, so nothing needs escaping.
 pub fn of_status(status: Status) -> String {
     let (code, reason) = (status.code(), status.reason());

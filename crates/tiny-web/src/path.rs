@@ -3,12 +3,13 @@
 //! This is the first of two doors. The second is in `folder.rs`, which opens the path by descriptors below the root's, so
 //! that no link and no race leads out either.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use crate::request::is_authority;
+use crate::authority::is_authority;
 use crate::status::Status;
 
 /// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters.
@@ -17,7 +18,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// A way down from the root.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LocalPath {
-    /// The names, decoded. None is empty, begins with a dot, or has a slash, a backslash or a NUL in it.
+    /// The names, decoded. None is empty, `.` or `..`, or has a slash, a backslash or a NUL in it.
     segments: Vec<Vec<u8>>,
     /// Whether the target ended with a slash, as a folder's does.
     pub has_slash: bool,
@@ -27,9 +28,9 @@ impl LocalPath {
     /// Takes a target apart: `/a%20b/c?query`, or the same behind `http://host`. The query is dropped. Two slashes count
     /// as one, as they do in the file system.
     ///
-    /// Errors: 400 for what isn't a path, a wrong `%XX`, and a NUL; 404 for what is a path, but never to be found: a name
-    /// that begins with a dot (and so `.` and `..`), or has a backslash or an encoded slash in it.
-    pub fn of_target(target: &str) -> Result<LocalPath, Status> {
+    /// Errors: 400 for what isn't a path, a wrong `%XX`, and a NUL; 404 for what is a path, but never to be found: `.` and
+    /// `..`, other names that begin with a dot unless there are `dotfiles`, and names with a backslash or an encoded slash.
+    pub fn of_target(target: &str, dotfiles: bool) -> Result<LocalPath, Status> {
         let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
         let path = strip_authority(without_query).ok_or(Status::BadRequest)?;
         if !path.starts_with('/') || target.contains('#') {
@@ -41,7 +42,8 @@ impl LocalPath {
         // Split first, decode then, and only once: an encoded slash separates nothing.
         for encoded in path.split('/').filter(|segment| !segment.is_empty()) {
             let segment = decode(encoded).ok_or(Status::BadRequest)?;
-            is_refused |= segment.starts_with(b".") || segment.iter().any(|byte| NEVER_IN_A_NAME.contains(byte));
+            let is_shown = if segments.is_empty() { is_shown_at_the_top } else { is_shown };
+            is_refused |= !is_shown(&segment, dotfiles) || segment.iter().any(|byte| NEVER_IN_A_NAME.contains(byte));
             segments.push(segment);
         }
         if is_refused {
@@ -55,12 +57,17 @@ impl LocalPath {
         self.segments.is_empty()
     }
 
-    /// The path as the system wants it, relative to the root. None: the system can't have a file of this name.
-    pub fn below_root(&self) -> Option<PathBuf> {
+    /// The path as the system wants it, relative to the root. A file name is bytes.
+    pub fn below_root(&self) -> PathBuf {
         if self.is_root() {
-            return Some(PathBuf::from("."));
+            return PathBuf::from(".");
         }
-        self.segments.iter().map(|segment| os_name(segment)).collect()
+        self.segments.iter().map(|segment| OsStr::from_bytes(segment)).collect()
+    }
+
+    /// The name at its end.
+    pub fn name(&self) -> &[u8] {
+        self.segments.last().map_or(b"", Vec::as_slice)
     }
 
     /// The target for this path as a folder. It begins with one slash and no more, so that no browser takes the first name
@@ -68,15 +75,27 @@ impl LocalPath {
     pub fn folder_target(&self) -> String {
         let mut target = String::from("/");
         for segment in &self.segments {
-            target.extend(percent_encode(segment, RESERVED));
+            target.extend(encode(segment));
             target.push('/');
         }
         target
     }
 }
 
-/// On Windows a colon leads to another drive, or to a hidden stream of a file.
-const NEVER_IN_A_NAME: &[u8] = if cfg!(windows) { b"/\\:" } else { b"/\\" };
+/// An encoded slash would be another way to separate names, and a backslash is taken for one by some.
+const NEVER_IN_A_NAME: &[u8] = b"/\\";
+
+/// Whether a name is shown: what begins with a dot is somebody's private matter. `.` and `..` never are.
+pub fn is_shown(name: &[u8], dotfiles: bool) -> bool {
+    !name.starts_with(b".") || (dotfiles && name != b"." && name != b"..")
+}
+
+/// What is there for everybody: RFC 8615.
+pub const WELL_KNOWN: &[u8] = b".well-known";
+
+fn is_shown_at_the_top(name: &[u8], dotfiles: bool) -> bool {
+    name == WELL_KNOWN || is_shown(name, dotfiles)
+}
 
 /// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is.
 fn strip_authority(target: &str) -> Option<&str> {
@@ -89,6 +108,11 @@ fn strip_authority(target: &str) -> Option<&str> {
     is_good.then_some(if path.is_empty() { "/" } else { path })
 }
 
+/// A name as part of a target, or of a link.
+pub fn encode(name: &[u8]) -> impl Iterator<Item = &str> {
+    percent_encode(name, RESERVED)
+}
+
 /// Decodes `%XX`, once. None: there's a `%` without two digits, or a NUL.
 fn decode(segment: &str) -> Option<Vec<u8>> {
     let mut after_percent = segment.split('%');
@@ -96,19 +120,6 @@ fn decode(segment: &str) -> Option<Vec<u8>> {
     let is_digits = |text: &str| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let decoded: Vec<u8> = percent_decode_str(segment).collect();
     (after_percent.all(is_digits) && !decoded.contains(&0)).then_some(decoded)
-}
-
-/// A file name is bytes.
-#[cfg(unix)]
-fn os_name(segment: &[u8]) -> Option<OsString> {
-    use std::os::unix::ffi::OsStringExt;
-    Some(OsString::from_vec(segment.to_vec()))
-}
-
-/// A file name is text.
-#[cfg(windows)]
-fn os_name(segment: &[u8]) -> Option<OsString> {
-    String::from_utf8(segment.to_vec()).ok().map(OsString::from)
 }
 
 #[cfg(test)]
@@ -121,10 +132,10 @@ mod tests {
 
     /// What becomes of a target: the path below the root, with its slash, or the status that refuses it.
     fn outcome(target: &str) -> String {
-        match LocalPath::of_target(target) {
+        match LocalPath::of_target(target, false) {
             Ok(path) => {
                 let slash = if path.has_slash && !path.is_root() { "/" } else { "" };
-                format!("{}{slash}", path.below_root().unwrap().display()).replace('\\', "/")
+                format!("{}{slash}", path.below_root().display())
             }
             Err(status) => status.code().to_string(),
         }
@@ -155,6 +166,9 @@ mod tests {
             ("/./a", "404"),
             ("/...", "404"),
             ("/.git/config", "404"),
+            ("/.well-known/x", ".well-known/x"),
+            ("/.well-known/.x", "404"),
+            ("/a/.well-known/x", "404"),
             ("/%2egit/config", "404"),
             ("/%2e%2e/etc/passwd", "404"),
             ("/.%2E/etc/passwd", "404"),
@@ -183,8 +197,17 @@ mod tests {
             ("http://[::1/c", "400"),
         ];
         for (target, expected) in table {
-            let expected = if cfg!(windows) && target.starts_with("/http:") { "404" } else { expected };
             assert_eq!(outcome(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn dot_files_are_shown_on_request_and_what_leads_up_never() {
+        for (target, expected) in
+            [("/.git/config", Some(".git/config")), ("/...", Some("...")), ("/.", None), ("/a/..", None)]
+        {
+            let path = LocalPath::of_target(target, true).map(|path| path.below_root());
+            assert_eq!(path.ok(), expected.map(PathBuf::from), "{target}");
         }
     }
 
@@ -200,11 +223,11 @@ mod tests {
             ("/%22%3E%3Cscript%3E", "/%22%3E%3Cscript%3E/"),
         ];
         for (target, expected) in table {
-            let path = LocalPath::of_target(target);
-            if cfg!(windows) && path.is_err() {
-                continue;
-            }
-            assert_eq!(path.unwrap().folder_target(), expected.replace("%2D", "-"), "{target}");
+            assert_eq!(
+                LocalPath::of_target(target, false).unwrap().folder_target(),
+                expected.replace("%2D", "-"),
+                "{target}"
+            );
         }
     }
 
@@ -218,8 +241,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_path_leaves_the_root(target in prop_oneof![hostile(), "\\PC*", "/\\PC*", "/[ -~]*"]) {
-            if let Ok(path) = LocalPath::of_target(&target) {
-                if let Some(below) = path.below_root().filter(|_| !path.is_root()) {
+            if let Ok(path) = LocalPath::of_target(&target, false) {
+                let below = path.below_root();
+                if !path.is_root() {
                     prop_assert!(below.components().all(|part| matches!(part, Component::Normal(_))), "{below:?}");
                     prop_assert_eq!(below.components().count(), path.segments.len());
                 }
@@ -227,7 +251,7 @@ mod tests {
                 prop_assert!(folder.starts_with('/') && !folder.starts_with("//") && folder.ends_with('/'));
                 prop_assert!(folder.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'));
                 // And the redirect leads to the same place, with its slash.
-                prop_assert_eq!(LocalPath::of_target(&folder), Ok(LocalPath { has_slash: true, ..path }));
+                prop_assert_eq!(LocalPath::of_target(&folder, false), Ok(LocalPath { has_slash: true, ..path }));
             }
         }
     }

@@ -6,26 +6,45 @@
 //! one that is merely not ours. Line ends, limits, the request line and the framing are therefore decided here, in this
 //! order: syntax, Host, lengths. What the method and the target mean comes later, in `response.rs`.
 
+use crate::authority::is_authority;
 use crate::status::Status;
 
-/// The longest request line. RFC 9112 asks for 8,000 bytes at least; browsers stay far below.
-const REQUEST_LINE_BYTES: usize = 16 * 1024;
-/// The longest head, in bytes and in fields. Much more than browsers send, cookies and all, and still little to keep.
-const HEAD_BYTES: usize = 64 * 1024;
-const FIELDS: usize = 128;
-/// The longest body to read past. No method here wants one, but a client may send a small one with its mistake.
-const BODY_BYTES: u64 = 1024 * 1024;
+/// What a request may have of everything.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest request line, in bytes. RFC 9112 asks for 8,000 at least; browsers stay far below.
+    pub request_line: usize,
+    /// The longest head, in bytes.
+    pub head: usize,
+    /// The most fields of a head.
+    pub fields: usize,
+    /// The longest body to read past, in bytes. No method here wants one, but a client may send a small one by mistake.
+    pub body: u64,
+}
+
+/// Room for the fields of a head: more than browsers send, cookies and all.
+pub const MOST_FIELDS: usize = 128;
+pub type Room<'a> = [httparse::Header<'a>; MOST_FIELDS];
+pub const NO_FIELDS: Room<'static> = [httparse::EMPTY_HEADER; MOST_FIELDS];
+
+impl Limits {
+    /// Much more than browsers send, and still little to keep.
+    pub const USUAL: Limits =
+        Limits { request_line: 16 * 1024, head: 64 * 1024, fields: MOST_FIELDS, body: 1024 * 1024 };
+}
 
 /// What a client asks for, and how to find the request after it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct Request<'a> {
     pub method: Method,
     /// As it came: printable ASCII, at least one byte, and nothing else is known of it.
-    pub target: String,
+    pub target: &'a str,
     /// What the connection is for afterwards.
     pub persistence: Persistence,
-    /// The bytes of the body, which come before the next request.
+    /// What comes before the next request.
     pub body: Body,
+    /// The client waits for a word before it sends the body.
+    pub expects_continue: bool,
+    pub fields: Fields<'a>,
 }
 
 /// The methods that HTTP has, by what they mean to a server that only shows pages.
@@ -33,6 +52,7 @@ pub struct Request {
 pub enum Method {
     Get,
     Head,
+    Options,
     /// One of RFC 9110's or RFC 5789's others.
     Other,
     Unknown,
@@ -48,13 +68,13 @@ pub enum Persistence {
     Closed,
 }
 
-/// What lies between a head and the next.
+/// What lies between a head and the next. It is read past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// So many bytes, often none. They are read past.
+    /// So many bytes, often none.
     Bytes(u64),
-    /// It can't be told, or the client waits to be asked for it. No request can follow.
-    Unread,
+    /// Chunks: see `body.rs`.
+    Chunked,
 }
 
 /// Finds the end of a head as its bytes arrive, and looks at each of them once.
@@ -77,7 +97,7 @@ impl HeadEnd {
     /// is what it was at the last call, and more.
     ///
     /// Errors: 400 for a CR or an LF without the other, or a NUL; 414 and 431 for too much.
-    pub fn find(&mut self, input: &[u8]) -> Result<Option<usize>, Status> {
+    pub fn find(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Status> {
         for (index, &byte) in input.iter().enumerate().skip(self.seen) {
             match (byte, self.after_cr) {
                 (b'\n', true) => {
@@ -92,10 +112,10 @@ impl HeadEnd {
                 _ => {}
             }
             self.after_cr = byte == b'\r';
-            if self.lines == 0 && index + 1 - self.line > REQUEST_LINE_BYTES {
+            if self.lines == 0 && index + 1 - self.line > limits.request_line {
                 return Err(Status::UriTooLong);
             }
-            if index + 1 >= HEAD_BYTES {
+            if index + 1 >= limits.head {
                 return Err(Status::FieldsTooLarge);
             }
         }
@@ -107,37 +127,37 @@ impl HeadEnd {
 /// Reads a whole head, as [`HeadEnd`] found it.
 ///
 /// Errors: the status to refuse it with. No other request can be told from what follows.
-pub fn read(head: &[u8]) -> Result<Request, Status> {
+pub fn read<'a>(head: &'a [u8], room: &'a mut Room<'a>, limits: &Limits) -> Result<Request<'a>, Status> {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let end = head.windows(2).position(|two| two == b"\r\n").ok_or(Status::BadRequest)?;
     let (method, target, minor) = request_line(&head[..end])?;
-    let mut room = [httparse::EMPTY_HEADER; FIELDS];
-    let fields = match httparse::parse_headers(&head[end + 2..], &mut room) {
+    let fields = match httparse::parse_headers(&head[end + 2..], &mut room[..limits.fields]) {
         Ok(httparse::Status::Complete((_, fields))) => Fields(fields),
         Err(httparse::Error::TooManyHeaders) => return Err(Status::FieldsTooLarge),
         Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
     };
     check_host(&fields, minor)?;
-    let mut body = body(&fields, minor)?;
-    if body != Body::Bytes(0) && minor > 0 && fields.list("expect").any(|word| word == "100-continue") {
-        // It waits for a sign to go on, and the answer is one not to: RFC 9110, section 10.1.1.
-        body = Body::Unread;
-    }
-    let mut persistence = persistence(&fields, minor);
-    if body == Body::Unread || method == "CONNECT" {
-        persistence = Persistence::Closed;
-    }
-    Ok(Request { method: Method::named(method), target: target.to_owned(), persistence, body })
+    let body = body(&fields, minor, limits)?;
+    let expects_continue = body != Body::Bytes(0) && minor > 0 && fields.lists("expect", b"100-continue");
+    let persistence = if method == "CONNECT" { Persistence::Closed } else { persistence(&fields, minor) };
+    Ok(Request { method: Method::named(method), target, persistence, body, expects_continue, fields })
+}
+
+/// The request line of a head, as it came.
+pub fn first_line(head: &[u8]) -> &[u8] {
+    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or(head)
 }
 
 /// `method SP request-target SP HTTP-version`, and the version's second digit. RFC 9112, section 3.
 fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
     let line = std::str::from_utf8(line).map_err(|_| Status::BadRequest)?;
-    let words: Vec<&str> = line.splitn(4, ' ').collect();
-    let [method, target, version] = words[..] else { return Err(Status::BadRequest) };
-    // token = 1*( "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA )
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if method.is_empty() || !method.bytes().all(is_token) {
+    let mut words = line.splitn(4, ' ');
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Status::BadRequest);
+    };
+    if method.is_empty() || !method.bytes().all(is_of_token) {
         return Err(Status::BadRequest);
     }
     if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -151,67 +171,75 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
     }
 }
 
+/// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
+pub fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// The fields of a head.
-struct Fields<'a>(&'a [httparse::Header<'a>]);
+pub struct Fields<'a>(&'a [httparse::Header<'a>]);
 
 impl<'a> Fields<'a> {
     /// The values of all fields of this name, in their order.
-    fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.trim_ascii())
     }
 
-    /// The words of a list, `1#token`, in small letters. What isn't ASCII can't be one of the words that matter here.
-    fn list(&self, name: &str) -> impl Iterator<Item = String> {
-        let words = self.values(name).flat_map(|value| value.split(|&byte| byte == b','));
-        words.map(|word| word.trim_ascii().escape_ascii().to_string().to_ascii_lowercase())
+    /// The value of a field that may come once.
+    pub fn only(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.values(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The words of a list, `1#token`.
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.values(name).flat_map(|value| value.split(|&byte| byte == b',')).map(|word| word.trim_ascii())
+    }
+
+    /// Whether a list has this word, in capitals or small letters.
+    fn lists(&self, name: &str, wanted: &[u8]) -> bool {
+        self.list(name).any(|word| word.eq_ignore_ascii_case(wanted))
+    }
+
+    /// Whether none of the fields makes the reply depend on what the client has already, or wants less than all.
+    pub fn ask_for_all(&self) -> bool {
+        let conditional = |name: &str| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("if-"));
+        !self.0.iter().any(|field| conditional(field.name) || field.name.eq_ignore_ascii_case("range"))
     }
 }
 
 /// HTTP/1.1 has exactly one Host, HTTP/1.0 at most one, and it is `uri-host [ ":" port ]` or empty. RFC 9112, section 3.2.
 fn check_host(fields: &Fields, minor: u8) -> Result<(), Status> {
-    let hosts: Vec<&[u8]> = fields.values("host").collect();
-    let is_good = match hosts[..] {
-        [] => minor == 0,
-        [host] => is_authority(host),
+    let mut hosts = fields.values("host");
+    let is_good = match (hosts.next(), hosts.next()) {
+        (None, _) => minor == 0,
+        (Some(host), None) => is_authority(host),
         _ => false,
     };
     if is_good { Ok(()) } else { Err(Status::BadRequest) }
 }
 
-/// `uri-host [ ":" port ]`: an address in brackets, or a name, of the bytes that RFC 3986, section 3.2.2 has for them.
-pub fn is_authority(text: &[u8]) -> bool {
-    let (host, after) = match text.iter().position(|&byte| byte == b']') {
-        Some(end) if text[0] == b'[' => (&text[1..end], &text[end + 1..]),
-        Some(_) => return false,
-        None => text.split_at(text.iter().position(|&byte| byte == b':').unwrap_or(text.len())),
-    };
-    let in_brackets = text.starts_with(b"[");
-    let is_of_host = |&byte: &u8| {
-        byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte) || (in_brackets && byte == b':')
-    };
-    let is_port = after.is_empty() || (after[0] == b':' && after[1..].iter().all(u8::is_ascii_digit));
-    host.iter().all(is_of_host) && is_port
-}
-
 /// How long the body is: RFC 9112, section 6.3, with everything refused that two readers could take in two ways.
-fn body(fields: &Fields, minor: u8) -> Result<Body, Status> {
-    let lengths: Vec<&[u8]> = fields.values("content-length").collect();
+fn body(fields: &Fields, minor: u8, limits: &Limits) -> Result<Body, Status> {
+    let mut lengths = fields.values("content-length");
+    let length = (lengths.next(), lengths.next());
     if fields.values("transfer-encoding").next().is_some() {
-        let codings: Vec<String> = fields.list("transfer-encoding").collect();
+        let codings: Vec<&[u8]> = fields.list("transfer-encoding").collect();
+        let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
         return match &codings[..] {
             // A length as well, or a client of HTTP/1.0, which can't know the field.
-            _ if !lengths.is_empty() || minor == 0 => Err(Status::BadRequest),
-            [only] if only == "chunked" => Ok(Body::Unread),
-            [before @ .., last] if last == "chunked" && !before.contains(last) => Err(Status::NotImplemented),
+            _ if length.0.is_some() || minor == 0 => Err(Status::BadRequest),
+            [only] if is_chunked(only) => Ok(Body::Chunked),
+            [before @ .., last] if is_chunked(last) && !before.iter().any(is_chunked) => Err(Status::NotImplemented),
             _ => Err(Status::BadRequest),
         };
     }
-    match lengths[..] {
-        [] => Ok(Body::Bytes(0)),
-        [digits] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+    match length {
+        (None, _) => Ok(Body::Bytes(0)),
+        (Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
             // A number that doesn't fit is too large whatever it is.
             let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
-            if length > BODY_BYTES { Err(Status::ContentTooLarge) } else { Ok(Body::Bytes(length)) }
+            if length > limits.body { Err(Status::ContentTooLarge) } else { Ok(Body::Bytes(length)) }
         }
         _ => Err(Status::BadRequest),
     }
@@ -219,13 +247,11 @@ fn body(fields: &Fields, minor: u8) -> Result<Body, Status> {
 
 /// RFC 9112, section 9.3.
 fn persistence(fields: &Fields, minor: u8) -> Persistence {
-    let options: Vec<String> = fields.list("connection").collect();
-    let has = |wanted: &str| options.iter().any(|option| option == wanted);
-    if has("close") {
+    if fields.lists("connection", b"close") {
         Persistence::Closed
     } else if minor > 0 {
         Persistence::Kept
-    } else if has("keep-alive") {
+    } else if fields.lists("connection", b"keep-alive") {
         Persistence::KeptOnRequest
     } else {
         Persistence::Closed
@@ -238,7 +264,8 @@ impl Method {
         match name {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
-            "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE" | "CONNECT" => Method::Other,
+            "OPTIONS" => Method::Options,
+            "POST" | "PUT" | "DELETE" | "PATCH" | "TRACE" | "CONNECT" => Method::Other,
             _ => Method::Unknown,
         }
     }

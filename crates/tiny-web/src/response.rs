@@ -1,160 +1,177 @@
-//! A request to its response: a status, some fields, and what comes after them.
+//! A response to bytes: the status line, the fields, and where the content comes from.
 
-use std::time::SystemTime;
+use std::ops::Range;
+use std::sync::Arc;
 
-use httpdate::fmt_http_date;
-
-use crate::folder::{FileToSend, Folder, Found};
+use crate::folder::SMALL_BYTES;
 use crate::page;
-use crate::path::LocalPath;
-use crate::request::{Method, Persistence, Request};
+use crate::representation::{Content, Representation, number_field};
+use crate::request::Persistence;
 use crate::status::Status;
-
-/// What there is to see.
-pub enum Site {
-    /// The lecture's page, at `/`.
-    Lecture,
-    /// The files of a folder.
-    Folder(Folder),
-}
 
 /// What a request is answered with.
 pub struct Response {
-    status: Status,
-    date: SystemTime,
-    fields: Vec<(&'static str, String)>,
-    pub content: Content,
+    pub status: Status,
+    /// The fields that not every response has, each with its line end.
+    fields: Vec<u8>,
+    pub body: Body,
 }
 
 /// What comes after the head, unless it was a HEAD that asked.
-pub enum Content {
+pub enum Body {
+    /// Nothing can come, and no length is told: RFC 9110, section 8.6.
+    None,
     Page(String),
-    File(FileToSend),
+    Part(Arc<Representation>, Range<u64>),
 }
 
-/// Answers a request that is well-formed: first the method is looked at, then the target, then what is there.
-pub fn answer(request: &Request, site: &Site) -> Response {
-    match request.method {
-        Method::Get | Method::Head => {}
-        Method::Other => return Response::of_status(Status::MethodNotAllowed).with("Allow", "GET, HEAD".to_owned()),
-        Method::Unknown => return Response::of_status(Status::NotImplemented),
-    }
-    show(&request.target, site).unwrap_or_else(Response::of_status)
-}
-
-/// The page or file that a target names.
-///
-/// Errors: the status to say instead.
-fn show(target: &str, site: &Site) -> Result<Response, Status> {
-    let path = LocalPath::of_target(target)?;
-    match site {
-        Site::Lecture if path.is_root() => Ok(Response::of_page(Status::Ok, page::LECTURE.to_owned())),
-        Site::Lecture => Err(Status::NotFound),
-        Site::Folder(folder) => match folder.find(&path)? {
-            Found::File(file) => Ok(Response::of_file(file, SystemTime::now())),
-            Found::FolderWithoutSlash => {
-                Ok(Response::of_status(Status::MovedPermanently).with("Location", path.folder_target()))
-            }
-        },
-    }
+/// What stands in the head of every response.
+pub struct Constant {
+    /// `Server`, and what the user wants to be said.
+    pub fields: Vec<u8>,
+    /// For what the server makes itself.
+    pub cache_control: Vec<u8>,
 }
 
 impl Response {
+    /// A response with no content.
+    pub fn empty(status: Status) -> Response {
+        Response { status, fields: Vec::new(), body: Body::None }
+    }
+
     /// A response that says no more than its status.
     pub fn of_status(status: Status) -> Response {
         Response::of_page(status, page::of_status(status))
     }
 
-    fn of_page(status: Status, page: String) -> Response {
-        let fields = vec![("Content-Type", "text/html; charset=utf-8".to_owned())];
-        Response { status, date: SystemTime::now(), fields, content: Content::Page(page) }
+    /// A page made for this request.
+    pub fn of_page(status: Status, page: String) -> Response {
+        let fields = b"Content-Type: text/html; charset=utf-8\r\n".to_vec();
+        Response { status, fields, body: Body::Page(page) }
     }
 
-    fn of_file(file: FileToSend, date: SystemTime) -> Response {
-        let mut fields = vec![("Content-Type", file.content_type.clone())];
-        // A file may be dated in the future, a response may not: RFC 9110, section 8.8.2.1. Nor is there a way to write a
-        // date before 1970 that httpdate knows.
-        if let Some(modified) = file.modified.filter(|&modified| modified >= SystemTime::UNIX_EPOCH) {
-            fields.push(("Last-Modified", fmt_http_date(modified.min(date))));
-        }
-        Response { status: Status::Ok, date, fields, content: Content::File(file) }
+    /// A file, or a part of it.
+    pub fn of_file(status: Status, file: Arc<Representation>, part: Range<u64>) -> Response {
+        Response { status, fields: Vec::new(), body: Body::Part(file, part) }
     }
 
-    fn with(mut self, name: &'static str, value: String) -> Response {
-        self.fields.push((name, value));
+    /// The client has it already: which version, and for how long it may keep it, but nothing about what is in it.
+    pub fn not_modified(file: &Representation) -> Response {
+        Response { status: Status::NotModified, fields: file.version_fields.clone(), body: Body::None }
+    }
+
+    /// The same with one more field, whose value the server has made itself.
+    pub fn with(mut self, name: &str, value: &str) -> Response {
+        // What comes from a request is encoded long before it gets here. Should that ever fail, no line of a head may
+        // become two.
+        debug_assert!(!value.contains(['\r', '\n', '\0']));
+        self.fields.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         self
     }
 
-    /// The bytes that come first: status line, fields, empty line. They are the same for GET and HEAD. RFC 9112, section 4.
-    pub fn head(&self, persistence: Persistence) -> Vec<u8> {
-        let date = fmt_http_date(self.date.max(SystemTime::UNIX_EPOCH));
-        let mut head = format!("HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status.code(), self.status.reason());
-        let mut field = |name: &str, value: &str| {
-            // None of the values can have a line end in it, or a client could write our head for us.
-            debug_assert!(!value.contains(['\r', '\n', '\0']));
-            head += &format!("{name}: {value}\r\n");
-        };
-        for (name, value) in &self.fields {
-            field(name, value);
+    /// Writes the head, with its empty line.
+    pub fn write_head(&self, out: &mut Vec<u8>, date: &[u8], constant: &Constant, persistence: Persistence) {
+        match self.status {
+            Status::Ok => out.extend_from_slice(b"HTTP/1.1 200 OK"),
+            status => out.extend_from_slice(format!("HTTP/1.1 {} {}", status.code(), status.reason()).as_bytes()),
         }
-        field("Content-Length", &self.length().to_string());
-        // The type is what we say it is, whatever the content looks like.
-        field("X-Content-Type-Options", "nosniff");
+        out.extend_from_slice(b"\r\nDate: ");
+        out.extend_from_slice(date);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&constant.fields);
+        if !matches!(self.body, Body::None) {
+            number_field(out, "Content-Length", self.length());
+        }
+        out.extend_from_slice(&self.fields);
+        match &self.body {
+            Body::None => {}
+            Body::Page(_) => out.extend_from_slice(&constant.cache_control),
+            Body::Part(file, _) => {
+                out.extend_from_slice(&file.version_fields);
+                out.extend_from_slice(&file.content_fields);
+            }
+        }
         match persistence {
             Persistence::Kept => {}
-            Persistence::KeptOnRequest => field("Connection", "keep-alive"),
-            Persistence::Closed => field("Connection", "close"),
+            Persistence::KeptOnRequest => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            Persistence::Closed => out.extend_from_slice(b"Connection: close\r\n"),
         }
-        head += "\r\n";
-        head.into_bytes()
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
+    pub fn write_body(self, out: &mut Vec<u8>) -> Option<crate::connection::Rest> {
+        match self.body {
+            Body::None => None,
+            Body::Page(page) => {
+                out.extend_from_slice(page.as_bytes());
+                None
+            }
+            Body::Part(file, part) => match &file.content {
+                Content::Bytes(bytes) if part.end - part.start <= SMALL_BYTES => {
+                    out.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
+                    None
+                }
+                Content::Bytes(_) | Content::File(_) => Some((file, part)),
+            },
+        }
     }
 
     /// The length of the content, in bytes: of all that is promised to follow the head of a reply to GET.
-    fn length(&self) -> u64 {
-        match &self.content {
-            Content::Page(page) => page.len() as u64,
-            Content::File(file) => file.length,
+    pub fn length(&self) -> u64 {
+        match &self.body {
+            Body::None => 0,
+            Body::Page(page) => page.len() as u64,
+            Body::Part(_, part) => part.end - part.start,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use proptest::prelude::*;
 
     use super::*;
 
-    fn file(modified: Option<SystemTime>) -> FileToSend {
-        let content_type = "text/plain; charset=utf-8".to_owned();
-        FileToSend { file: tempfile::tempfile().unwrap(), length: 5, content_type, modified }
-    }
+    const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
-    fn last_modified(modified: Option<SystemTime>, now: SystemTime) -> Option<String> {
-        let response = Response::of_file(file(modified), now);
-        response.fields.into_iter().find(|(name, _)| *name == "Last-Modified").map(|(_, value)| value)
+    fn head(response: &Response, persistence: Persistence) -> String {
+        let constant =
+            Constant { fields: b"Server: x\r\n".to_vec(), cache_control: b"Cache-Control: no-cache\r\n".to_vec() };
+        let mut out = Vec::new();
+        response.write_head(&mut out, DATE, &constant, persistence);
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_head_has_a_status_line_the_true_length_and_an_empty_line_at_its_end() {
-        let head = String::from_utf8(Response::of_file(file(None), SystemTime::now()).head(Persistence::Kept)).unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: "), "{head}");
+        let head = head(&Response::of_page(Status::Ok, "hello".to_owned()), Persistence::Kept);
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: x\r\n"), "{head}");
         assert!(head.ends_with("\r\n\r\n"), "{head}");
         assert_eq!(head.matches("Content-Length: 5\r\n").count(), 1, "{head}");
         assert!(!head.contains("Connection:"), "{head}");
     }
 
     #[test]
-    fn a_file_of_the_future_was_modified_now() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let expected = Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned());
-        assert_eq!(last_modified(Some(now + Duration::from_secs(3600)), now), expected);
-        assert_eq!(last_modified(Some(now), now), expected);
+    fn where_no_content_can_come_none_is_announced() {
+        for status in [Status::NoContent, Status::NotModified] {
+            let head = head(&Response::empty(status), Persistence::Closed);
+            assert!(!head.contains("Content-"), "{head}");
+            assert!(head.contains("Connection: close\r\n"), "{head}");
+        }
     }
 
-    #[test]
-    fn a_file_from_before_1970_has_no_date() {
-        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(last_modified(Some(before), SystemTime::now()), None);
-        assert_eq!(last_modified(None, SystemTime::now()), None);
+    proptest! {
+        #[test]
+        fn no_response_is_split(target in "/(\\PC|[\r\n]|%0[dD]|%0[aA]){0,20}") {
+            if let Ok(path) = crate::path::LocalPath::of_target(&target, true) {
+                let response = Response::of_status(Status::MovedPermanently).with("Location", &path.folder_target());
+                let head = head(&response, Persistence::Kept);
+                let lines: Vec<&str> = head.split("\r\n").collect();
+                prop_assert!(lines.iter().all(|line| !line.contains(['\r', '\n'])));
+                prop_assert_eq!(lines.iter().filter(|line| line.is_empty()).count(), 2, "only at the end: {}", head);
+                prop_assert_eq!(lines.len(), 9, "{}", head);
+            }
+        }
     }
 }

@@ -9,15 +9,15 @@ use std::sync::OnceLock;
 use super::call::{Call, parts};
 use crate::harness::{command, peer, program, skip};
 
-/// A command that runs one of our programs under strace, which writes what it sees into `log`. None: there is no strace, or
+/// A command that runs one of our programs under strace, which writes what it sees of these calls into `log`. None: there is no strace, or
 /// it may not do that here, and the test is skipped.
 ///
 /// The process is the program itself, to be sent signals and waited for; strace is its descendant (-D), and its stderr stays
 /// open until the log is complete.
-pub fn watching(name: &str, log: &Path) -> Option<Command> {
+pub fn watching(name: &str, calls: &str, log: &Path) -> Option<Command> {
     static WORKS: OnceLock<bool> = OnceLock::new();
     let strace = peer("strace")?;
-    let arguments = ["-D", "-f", "-q", "-s", "256", "-e", "trace=network,read,write,close", "-o"];
+    let arguments = ["-D", "-f", "-q", "-s", "256", "-e", &format!("trace={calls}"), "-o"];
     let works = || command(&strace).args(arguments).args([log.as_os_str(), "true".as_ref()]).status();
     if !*WORKS.get_or_init(|| works().is_ok_and(|status| status.success())) {
         skip("strace may not watch programs here");

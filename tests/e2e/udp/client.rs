@@ -52,7 +52,11 @@ fn a_thousand_lines_through_our_pair() {
         let expected: String = (0..1000).map(|number| format!("{prefix}line {number}\n")).collect();
         let arguments = [&server.host(), &server.port(), "--prefix", prefix, "-"];
         run_with_input("udp-echo-client", &arguments, input.as_bytes()).printed(&expected);
-        assert_eq!(server.stops_well(), "udp-echo-server: received 1000, answered 1000\n");
+        // More, if an answer took so long that the client has asked again.
+        let account = server.stops_well();
+        let counts = account.trim_end().strip_prefix("udp-echo-server: received ").unwrap_or_default();
+        let (received, answered) = counts.split_once(", answered ").unwrap_or_else(|| panic!("{account}"));
+        assert!(received == answered && received.parse::<u64>().unwrap() >= 1000, "{account}");
     }
 }
 
@@ -243,7 +247,7 @@ fn a_refusal_moves_on_to_the_next_address_of_the_name() {
     inside(|| {
         hosts("::1 both.test\n127.0.0.1 both.test\n");
         let server = Server::start("udp-echo-server", &[]);
-        run("udp-echo-client", &["both.test", &server.port()]).printed("echo -> Hello world\n");
+        run("udp-echo-client", &["both.test", &server.port(), "--timeout", "60s"]).printed("echo -> Hello world\n");
         let (port, name) = (server.port(), format!("both.test:{}", server.port()));
         assert_eq!(server.stops_well(), "udp-echo-server: received 1, answered 1\n");
 

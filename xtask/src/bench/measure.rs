@@ -62,6 +62,15 @@ pub fn cpu_ns(server: u32) -> Result<u64> {
     Ok(family.iter().map(|(id, stat)| own_ns(*id, stat).max(stat.own * TICK_NS) + stat.children * TICK_NS).sum())
 }
 
+/// The processor time of those children of this process that have ended, in nanoseconds, to a hundredth of a second.
+///
+/// Errors: /proc is not there: this is not Linux.
+pub fn children_ns() -> Result<u64> {
+    let text = fs::read_to_string("/proc/self/stat").context("cannot measure without Linux's /proc")?;
+    let stat = parse_stat(&text).context("cannot understand /proc/self/stat")?;
+    Ok(stat.children * TICK_NS)
+}
+
 /// The exact time of the threads that are there. What ended ones used, only the ticks of the process tell: so the larger of
 /// the two is nearer to the truth.
 fn own_ns(id: u32, stat: &Stat) -> u64 {
@@ -87,17 +96,29 @@ pub fn family(server: u32) -> Vec<u32> {
 ///
 /// Errors: it has ended, or belongs to somebody else.
 pub fn memory_bytes(server: u32) -> Result<u64> {
+    sum_bytes(server, "Private_Dirty:")
+}
+
+/// All memory of a server's processes, in bytes; of a page that several processes share, each has its part of it.
+///
+/// Errors: it has ended, or belongs to somebody else.
+pub fn shared_out_bytes(server: u32) -> Result<u64> {
+    sum_bytes(server, "Pss:")
+}
+
+/// A line of /proc/PID/smaps_rollup, which counts in KiB, over all processes.
+fn sum_bytes(server: u32, name: &str) -> Result<u64> {
     let mut bytes = 0;
     for id in family(server) {
         let path = format!("/proc/{id}/smaps_rollup");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        bytes += private_dirty_kib(&text).with_context(|| format!("cannot understand {path}"))? * 1024;
+        bytes += kib(&text, name).with_context(|| format!("cannot understand {path}"))? * 1024;
     }
     Ok(bytes)
 }
 
-fn private_dirty_kib(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+fn kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -182,8 +203,8 @@ mod tests {
     #[test]
     fn the_memory_is_a_line_of_many() {
         let text = "Rss:  900 kB\nPrivate_Clean:  4 kB\nPrivate_Dirty:        84 kB\n";
-        assert_eq!(private_dirty_kib(text), Some(84));
-        assert_eq!(private_dirty_kib("Rss: 1 kB\n"), None);
+        assert_eq!(kib(text, "Private_Dirty:"), Some(84));
+        assert_eq!(kib("Rss: 1 kB\n", "Private_Dirty:"), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The event loop of a load: one thread that never waits for one connection in particular.
 //!
 //! What makes it cheap: one `recv` and one `send` for each round trip and nothing else, as long as the kernel has many events
-//! at a time to tell; one look at the clock; replies compared where they lie; and no memory asked for.
+//! at a time to tell; a look at the clock with each; replies compared where they lie; and no memory asked for. All that has
+//! come is received first, and only then all that is due is sent: so a server has many requests at a time to answer, and
+//! neither side falls asleep and is woken up for each of them.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -103,10 +105,7 @@ impl<'a> Engine<'a> {
     }
 
     fn load(&mut self) -> Result<()> {
-        for key in 0..self.lines.all.len() {
-            let now_ns = self.wire.clock.ns();
-            self.has_room(key, now_ns);
-        }
+        (0..self.lines.all.len()).for_each(|key| self.is_free_again(key));
         let (mut next_tick_ns, mut over_ns) = (0, None);
         loop {
             let now_ns = self.wire.clock.ns();
@@ -172,31 +171,24 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// With a schedule: gives the requests that are due to the connections that are free.
+    /// Gives the requests that are due to the connections that are free. Without a schedule each gets what it has room for.
     fn send_what_is_due(&mut self, now_ns: u64) {
+        let closed_loop = self.plan.next_due_ns().is_none();
         loop {
-            let backlog = self.plan.backlog(now_ns);
-            if backlog == 0 {
+            let backlog = if closed_loop { u64::MAX } else { self.plan.backlog(now_ns) };
+            let now_ns = self.wire.clock.ns();
+            if backlog == 0 || (closed_loop && self.plan.is_over(now_ns)) {
                 return;
             }
             let share = backlog.div_ceil(self.free.len().max(1) as u64);
             let Some(key) = self.free.pop_front() else { return };
             self.is_free[key] = false;
-            let now_ns = self.wire.clock.ns();
             self.fill(key, share as usize, now_ns);
             self.is_free_again(key);
         }
     }
 
-    /// A connection may have room for a request: it gets one at once, or stands in line for the next that is due.
-    fn has_room(&mut self, key: usize, now_ns: u64) {
-        if self.plan.next_due_ns().is_some() {
-            self.is_free_again(key);
-        } else {
-            while self.fill(key, usize::MAX, now_ns) {}
-        }
-    }
-
+    /// A connection that has room for a request stands in line for the next that is due.
     fn is_free_again(&mut self, key: usize) {
         if let Line::Open(flow) = &self.lines.all[key]
             && !self.is_free[key]
@@ -208,9 +200,9 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Sends a portion of at most so many requests on a connection. True: there may be room for another.
-    fn fill(&mut self, key: usize, most: usize, now_ns: u64) -> bool {
-        let Line::Open(flow) = &mut self.lines.all[key] else { return false };
+    /// Sends a portion of at most so many requests on a connection.
+    fn fill(&mut self, key: usize, most: usize, now_ns: u64) {
+        let Line::Open(flow) = &mut self.lines.all[key] else { return };
         let mut asked = 0;
         while asked < most && flow.outstanding().len() < self.pipeline && flow.has_room(&self.wire) {
             let Some(request) = self.plan.next(now_ns) else { break };
@@ -220,15 +212,10 @@ impl<'a> Engine<'a> {
             flow.ask(request, &mut self.wire);
             asked += 1;
         }
-        if asked == 0 {
-            return false;
-        }
-        self.on_their_way += asked;
-        match flow.send(&mut self.wire) {
-            Ok(()) => !flow.is_stuck() && flow.outstanding().len() < self.pipeline,
-            Err(end) => {
+        if asked > 0 {
+            self.on_their_way += asked;
+            if let Err(end) = flow.send(&mut self.wire) {
                 self.lose(key, &end);
-                false
             }
         }
     }
@@ -239,14 +226,12 @@ impl<'a> Engine<'a> {
             Line::Open(flow) => flow,
             Line::Connecting { .. } => {
                 if self.lines.handshake_done(key, &mut self.tally) {
-                    let now_ns = self.wire.clock.ns();
-                    self.has_room(key, now_ns);
+                    self.is_free_again(key);
                 }
                 return;
             }
             Line::Down => return,
         };
-        let mut last_ns = None;
         let (plan, tally, on_their_way) = (&mut self.plan, &mut self.tally, &mut self.on_their_way);
         let mut result = flow.send_rest().map(|()| Input::More);
         let mut receives = 0;
@@ -259,7 +244,6 @@ impl<'a> Engine<'a> {
             }
             result = flow.receive(&mut self.wire, |request, now_ns| {
                 *on_their_way -= 1;
-                last_ns = Some(now_ns);
                 if plan.counts(request) && tally.answered(request, now_ns, self.timeout_ns) == Fate::Received {
                     plan.arrived(now_ns);
                 }
@@ -268,8 +252,7 @@ impl<'a> Engine<'a> {
         if let Err(end) = result {
             return self.lose(key, &end);
         }
-        let now_ns = last_ns.unwrap_or_else(|| self.wire.clock.ns());
-        self.has_room(key, now_ns);
+        self.is_free_again(key);
     }
 
     /// Looks after everything that has to be done now and then.

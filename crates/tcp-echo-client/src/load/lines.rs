@@ -122,9 +122,11 @@ impl Lines {
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
     }
 
-    /// There is news of a handshake. True: the line is open now.
+    /// There is news of a line; if its handshake goes on, that is over. True: the line is open now, and was not before.
     pub fn handshake_done(&mut self, key: usize, tally: &mut Tally) -> bool {
-        let Line::Connecting { connection, began } = std::mem::replace(&mut self.all[key], Line::Down) else {
+        let line = std::mem::replace(&mut self.all[key], Line::Down);
+        let Line::Connecting { connection, began } = line else {
+            self.all[key] = line;
             return false;
         };
         self.connecting -= 1;

@@ -20,6 +20,25 @@ fn every_request_of_a_count_is_answered() {
 }
 
 #[test]
+fn every_connection_has_its_share() {
+    let (uses, used) = mpsc::channel();
+    let port = server(move |connection| {
+        let mut first = [0];
+        if connection.peek(&mut first).is_ok_and(|length| length > 0) {
+            uses.send(()).unwrap();
+        }
+        echo_on(connection, "", 4096, u64::MAX);
+    });
+    let load = ["load", "127.0.0.1", &port, "--connections", "5", "--count", "5"];
+    let (report, status) = report(&load);
+    assert_eq!((status, &report["account"]["received"]), (0, &5.into()), "{report}");
+    // Five requests, and each connection has room for one.
+    for _ in 0..5 {
+        used.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+#[test]
 fn a_schedule_is_kept_and_the_warm_up_doesnt_count() {
     let port = echo("", 4096);
     let load = ["load", "127.0.0.1", &port, "--rate", "2000", "--count", "300", "--warmup", "50ms"];

@@ -8,14 +8,19 @@ use tempfile::TempDir;
 use crate::harness::Server;
 
 /// A folder within a folder, so that there is something outside to get at, and a server for the inner one.
-struct Shown {
-    place: TempDir,
-    server: Server,
+pub struct Shown {
+    pub place: TempDir,
+    pub server: Server,
 }
 
 impl Shown {
     /// The folder, with these files in it.
-    fn with(files: &[(&str, &[u8])]) -> Shown {
+    pub fn with(files: &[(&str, &[u8])]) -> Shown {
+        Shown::how(files, &[])
+    }
+
+    /// The folder, with these files in it, shown in a special way.
+    pub fn how(files: &[(&str, &[u8])], options: &[&str]) -> Shown {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("root")).unwrap();
         fs::write(place.path().join("secret.txt"), "secret").unwrap();
@@ -24,11 +29,12 @@ impl Shown {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        let server = Server::start(&[place.path().join("root").to_str().unwrap()]);
+        let root = place.path().join("root");
+        let server = Server::start(&[&[root.to_str().unwrap()], options].concat());
         Shown { place, server }
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.place.path().join("root").join(name)
     }
 }
@@ -76,7 +82,8 @@ fn a_folder_shows_its_index_and_is_redirected_to_its_slash() {
         let reply = shown.server.get(target);
         assert_eq!((reply.status, reply.field("Location")), (301, Some("/a%20b/")), "{target}");
     }
-    for target in ["/bare/", "/index.html/", "/bare/x/", "/bare/x/y"] {
+    assert!(shown.server.get("/bare/").text().contains("<a href=\"x\">x</a>"));
+    for target in ["/index.html/", "/bare/x/", "/bare/x/y"] {
         assert_eq!(shown.server.get(target).status, 404, "{target}");
     }
 }
@@ -105,7 +112,7 @@ fn no_target_leads_out_of_the_folder() {
     ] {
         assert_eq!(shown.server.get(target).status, 404, "{target}");
     }
-    for target in ["/a/b.txt%00", "/%", "/a%zz", "..", "*"] {
+    for target in ["/a/b.txt%00", "/%", "/a%zz", "..", "*", "/a/b.txt#c", "/a/b.txt?c#d"] {
         assert_eq!(shown.server.get(target).status, 400, "{target}");
     }
     let absolute = shown.place.path().join("secret.txt");
@@ -113,7 +120,6 @@ fn no_target_leads_out_of_the_folder() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_link_may_lead_anywhere_within_the_folder_and_nowhere_else() {
     use std::os::unix::fs::symlink;
     let shown = Shown::with(&[("a/b.txt", b"b"), ("a/index.html", b"index")]);
@@ -133,15 +139,18 @@ fn a_link_may_lead_anywhere_within_the_folder_and_nowhere_else() {
 }
 
 #[test]
-#[cfg(unix)]
 fn what_is_no_file_is_not_waited_for() {
     let shown = Shown::with(&[]);
     assert!(std::process::Command::new("mkfifo").arg(shown.path("fifo")).status().unwrap().success());
     let _socket = std::os::unix::net::UnixListener::bind(shown.path("socket")).unwrap();
     fs::create_dir(shown.path("dir")).unwrap();
     std::os::unix::fs::symlink("../fifo", shown.path("dir/index.html")).unwrap();
-    for target in ["/fifo", "/socket", "/dir/"] {
+    for target in ["/fifo", "/socket", "/dir/index.html"] {
         assert_eq!(shown.server.get(target).status, 404, "{target}");
+    }
+    for target in ["/dir/", "/"] {
+        let list = shown.server.get(target);
+        assert!(!["fifo", "socket", "index.html"].iter().any(|name| list.text().contains(name)), "{}", list.text());
     }
 }
 
@@ -173,7 +182,6 @@ fn last_modified_is_never_in_the_future() {
 const MORE_THAN_BUFFERS: u64 = 64 * 1024 * 1024;
 
 #[test]
-#[cfg(unix)]
 fn a_file_that_shrinks_while_it_is_sent_ends_the_connection() {
     let shown = Shown::with(&[("shrinks", b"")]);
     let file = File::options().write(true).open(shown.path("shrinks")).unwrap();

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than any of these tests takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,13 +18,25 @@ pub struct Server {
     pub ready_lines: Vec<String>,
     /// What it says on stderr, once it has ended.
     stderr: Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Server {
     /// Starts a server with these arguments, and waits until it's ready.
     pub fn start(arguments: &[&str]) -> Server {
+        let mut server = Server::start_as_is(&[&["--host", "127.0.0.1", "--port", "0"], arguments].concat());
+        for _ in 0..3 {
+            let line = server.line();
+            server.ready_lines.push(line);
+        }
+        server.port = server.ready_lines[0].rsplit(':').next().unwrap().parse().unwrap();
+        server
+    }
+
+    /// Starts a server with these arguments and no others.
+    pub fn start_as_is(arguments: &[&str]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tiny-web"));
-        command.args(["--host", "127.0.0.1", "--port", "0"]).args(arguments);
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = reading(BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok));
         let mut stderr = child.stderr.take().unwrap();
@@ -33,20 +45,31 @@ impl Server {
             stderr.read_to_string(&mut text).unwrap();
             text
         }));
-        let mut server = Server { child, port: 0, ready_lines: Vec::new(), stderr };
-        for _ in 0..3 {
-            server.ready_lines.push(lines.recv_timeout(PATIENCE).expect("three lines, and then requests"));
-        }
-        server.port = server.ready_lines[0].rsplit(':').next().unwrap().parse().unwrap();
-        server
+        Server { child, port: 0, ready_lines: Vec::new(), stderr, lines }
+    }
+
+    /// The next line on stdout.
+    pub fn line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("another line")
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks for one page on a connection of its own.
     pub fn get(&self, target: &str) -> Reply {
+        self.get_with(target, "")
+    }
+
+    /// As [`Server::get`], with fields, each with its line end.
+    pub fn get_with(&self, target: &str, fields: &str) -> Reply {
         let mut client = self.connect();
-        client.send(&format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
-        let reply = client.reply();
-        assert_eq!(client.rest(), b"", "nothing may follow a reply that closes");
+        client.send(&format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n"));
+        let mut reply = client.reply_to_head();
+        reply.body = client.rest();
+        let length = reply.field("Content-Length").map(|length| length.parse().unwrap());
+        assert_eq!(length.unwrap_or(0), reply.body.len(), "no more than that, and no less: {}", reply.head);
         reply
     }
 
@@ -58,14 +81,12 @@ impl Server {
     }
 
     /// Sends it a signal, such as `TERM`.
-    #[cfg(unix)]
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    /// Waits for its end, which Windows has no signal for, and returns how it ended and what it said on stderr.
-    #[cfg_attr(windows, allow(dead_code))]
+    /// Waits for its end, and returns how it ended and what it said on stderr.
     pub fn end(mut self) -> (ExitStatus, String) {
         let stderr = self.stderr.recv_timeout(PATIENCE).expect("the server should have ended");
         (self.child.wait().unwrap(), stderr)
@@ -76,6 +97,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "there should be {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -29,17 +29,29 @@ fn an_idle_connection_is_closed_without_a_word() {
 fn one_connection_too_many_waits_for_its_turn() {
     let server = Server::start(&["--max-connections", "1"]);
     let mut first = server.connect();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n");
     assert_eq!(first.reply().status, 200);
     let mut second = server.connect();
     second.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    first.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(first.reply().status, 200);
+    first.send("Host: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(first.reply().status, 200, "in the middle of a request nobody gives way");
     assert_eq!(second.reply().status, 200);
 }
 
 #[test]
-#[cfg(unix)]
+fn a_connection_between_requests_gives_way_to_who_waits() {
+    let server = Server::start(&["--max-connections", "2", "--max-per-address", "2", "--workers", "1"]);
+    let mut clients = [server.connect(), server.connect(), server.connect()];
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.reply().status, 200);
+    }
+    assert_eq!(clients[0].rest(), b"", "the one that was idle the longest");
+    clients[1].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(clients[1].reply().status, 200);
+}
+
+#[test]
 fn asked_to_stop_it_closes_idle_connections_at_once_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         // Longer than the test would wait.
@@ -55,7 +67,6 @@ fn asked_to_stop_it_closes_idle_connections_at_once_and_exits_with_0() {
 }
 
 #[test]
-#[cfg(unix)]
 fn asked_to_stop_it_answers_the_request_in_flight_and_no_other() {
     let server = Server::start(&["--drain", "10m"]);
     let (mut idle, mut busy) = (server.connect(), server.connect());
@@ -75,7 +86,6 @@ fn asked_to_stop_it_answers_the_request_in_flight_and_no_other() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_request_that_was_there_before_the_signal_is_answered() {
     let server = Server::start(&[]);
     let mut client = server.connect();
@@ -92,7 +102,6 @@ fn a_request_that_was_there_before_the_signal_is_answered() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_request_that_does_not_finish_is_given_up_at_the_end_of_the_drain() {
     let server = Server::start(&["--drain", "100ms", "--head-timeout", "10m"]);
     let mut client = server.connect();

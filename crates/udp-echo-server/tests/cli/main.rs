@@ -205,6 +205,11 @@ fn help_names_every_option_and_bad_usage_is_told_with_status_2() {
     for wrong in ["--port=65536", "--rate-limit=0", "--rate-limit=many", "--drop=10", "--buffer=1024", "-x", "word"] {
         command().arg(wrong).assert().code(2).stdout("").stderr(starts_with("error: "));
     }
+    #[cfg(unix)]
+    for other in ["--port=0", "--host=localhost", "--verbose"] {
+        // There is no file whose mode it could be.
+        command().args(["--unix-mode=600", other]).assert().code(2).stdout("").stderr(starts_with("error: "));
+    }
 }
 
 #[test]

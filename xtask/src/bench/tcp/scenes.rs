@@ -1,16 +1,14 @@
 //! What is measured, and the bars: what our server may cost at most.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 
 use super::load::{self, Clients};
-use super::measure;
-use super::peers::{
-    self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOCAT, Subject, UVLOOP, UVLOOP_PROTOCOL, XINETD,
-};
-use super::table::Table;
-use super::{Bench, Case, Ratio, Sample, Scene, callgrind, make_room};
+use super::peers::{self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOCAT, UVLOOP, UVLOOP_PROTOCOL, XINETD};
+use super::{Scene, callgrind, generators};
+use crate::bench::cases::{Case, Make, Ratio, Sample, cases, cost, timed};
+use crate::bench::subjects::Subject;
+use crate::bench::table::Table;
+use crate::bench::{Bench, make_room, measure};
 
 /// The peers in the order of the tables, behind ours.
 const PEERS: [&str; 10] = [BARE, GO, GO_LOOP, ASYNCIO, ASYNCIO_PROTOCOL, UVLOOP, UVLOOP_PROTOCOL, XINETD, SOCAT, NCAT];
@@ -20,9 +18,6 @@ const MOST_PROCESSES: usize = 200;
 
 /// How many clients come and go at once. One by one, a server would mostly fall asleep and be woken up.
 const AT_ONCE: usize = 50;
-
-/// Measures one table; None: that can't be done here, which it has then said.
-pub type Make = Box<dyn Fn(&Bench, &[Subject]) -> Result<Option<Table>>>;
 
 /// What belongs to a scene.
 pub fn tables(scene: Scene) -> Vec<Make> {
@@ -39,34 +34,8 @@ pub fn tables(scene: Scene) -> Vec<Make> {
         Scene::Bulk => vec![Box::new(bulk)],
         Scene::Prefix => vec![Box::new(prefix)],
         Scene::Trace => vec![Box::new(callgrind::table)],
+        Scene::Load => generators::tables(),
     }
-}
-
-/// A line for ours and each of `peers`, with the most that ours may cost of what it does.
-fn cases<'a>(
-    subjects: &'a [Subject],
-    peers: &[(&str, Option<f64>)],
-    measure: impl Fn(&Subject) -> Result<Sample> + Copy + 'a,
-) -> Vec<Case<'a>> {
-    let line = |name: &str, bar| {
-        let subject = subjects.iter().find(|subject| subject.name == name);
-        let measure = subject.map(|subject| Box::new(move || measure(subject)) as Box<dyn Fn() -> Result<Sample>>);
-        Case { name: name.to_owned(), measure, bar }
-    };
-    std::iter::once(line(peers::OURS, None)).chain(peers.iter().map(|(name, bar)| line(name, *bar))).collect()
-}
-
-/// Lets `act` do so many operations with a server, and returns what one cost, in microseconds.
-fn cost(server: u32, processes: usize, act: impl FnOnce() -> Result<u64>) -> Result<Sample> {
-    let before = measure::settle(server, processes)?;
-    let began = Instant::now();
-    let operations = act()?.max(1) as f64;
-    let took = began.elapsed();
-    let after = measure::settle(server, processes)?;
-    Ok(Sample {
-        figure: after.saturating_sub(before) as f64 / 1000.0 / operations,
-        rate: Some(operations / took.as_secs_f64()),
-    })
 }
 
 /// What an echo costs on so many connections with one message under way on each, beside so many idle ones.
@@ -84,7 +53,7 @@ pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: us
     let many = load(["--duration", &format!("{}ms", time.as_millis())])?;
     let end = measure::settle(server.id(), subject.at_rest())?;
     let ns = end as f64 - between as f64 - (between as f64 - start as f64);
-    let echoes = many.echoes.saturating_sub(few.echoes);
+    let echoes = many.count.saturating_sub(few.count);
     ensure!(ns > 0.0 && echoes > 0, "hardly any echo in {time:?}");
     Ok(Sample { figure: ns / 1000.0 / echoes as f64, rate: Some(many.rate) })
 }
@@ -145,7 +114,7 @@ fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let cases = cases(subjects, &peers, |subject| {
         let server = subject.start(bench.cores[0])?;
         load::come_and_go(server.port, AT_ONCE, 64, bench.time / 10)?;
-        cost(server.id(), subject.at_rest(), || load::come_and_go(server.port, AT_ONCE, 64, bench.time))
+        cost(server.id(), subject.at_rest(), || timed(|| load::come_and_go(server.port, AT_ONCE, 64, bench.time)))
     });
     bench
         .table(
@@ -172,7 +141,7 @@ fn bulk(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let cases = cases(subjects, &peers, move |subject| {
         let server = subject.start(bench.cores[0])?;
         load::bulk(server.port, MIB)?;
-        cost(server.id(), usize::MAX, || load::bulk(server.port, mebibytes * MIB).map(|()| mebibytes))
+        cost(server.id(), usize::MAX, || timed(|| load::bulk(server.port, mebibytes * MIB).map(|()| mebibytes)))
     });
     let title = format!("{mebibytes} MiB on one connection, both ways, every byte checked");
     bench.table(&title, "us per MiB", Ratio::OursByOther, &cases).map(Some)

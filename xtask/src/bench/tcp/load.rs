@@ -3,26 +3,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Bench;
-use crate::programs;
+use crate::bench::Bench;
+use crate::bench::cases::Done;
+use crate::bench::client::{self, PATIENCE};
 
-/// How long a server may take to connect or to reply: more than any that works on loopback needs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The pattern of the bulk: the length is a prime number, so that it fits no buffer, and a piece that is lost or doubled shows.
 const PATTERN_BYTES: usize = 1_048_573;
-
-/// What `tcp-echo-client load` has done.
-pub struct Done {
-    pub echoes: u64,
-    /// Echoes in a second.
-    pub rate: f64,
-}
 
 /// Runs `tcp-echo-client load` with so many connections and one message of so many bytes under way on each. `limit`: the
 /// option that ends it, and its value.
@@ -36,22 +27,9 @@ pub fn load(
     bytes: usize,
     limit: [&str; 2],
 ) -> Result<Done> {
-    let mut client = Command::new(programs::get(&bench.executables, "tcp-echo-client")?);
-    client.args(["load", "127.0.0.1", &port.to_string(), "--json", "--prefix", prefix]).args(limit);
-    client.args(["--connections", &connections.to_string(), "--size", &bytes.to_string()]);
-    client.args(["--timeout", &format!("{}s", PATIENCE.as_secs())]);
-    let output = client.stdin(Stdio::null()).output().context("cannot start tcp-echo-client")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let why = said.lines().next().unwrap_or("it does not say why").trim_start_matches("tcp-echo-client: ");
-    ensure!(output.status.success(), "{why}");
-    done(&output.stdout).context("cannot understand what the load printed")
-}
-
-fn done(json: &[u8]) -> Option<Done> {
-    let report: serde_json::Value = serde_json::from_slice(json).ok()?;
-    let echoes = report["account"]["received"].as_u64()?;
-    let elapsed_ns = report["elapsed_ns"].as_u64()?.max(1);
-    Some(Done { echoes, rate: echoes as f64 * 1e9 / elapsed_ns as f64 })
+    let (connections, bytes) = (connections.to_string(), bytes.to_string());
+    let options = ["--prefix", prefix, "--connections", &connections, "--size", &bytes, limit[0], limit[1]];
+    client::load(&bench.executables, "tcp-echo-client", port, &options)
 }
 
 fn connect(port: u16, patience: Duration) -> Result<TcpStream> {
@@ -200,13 +178,6 @@ mod tests {
             }
         });
         port
-    }
-
-    #[test]
-    fn the_load_tells_how_many_echoes_there_were() {
-        let told = done(br#"{"elapsed_ns":500000000,"account":{"sent":7,"received":6}}"#).unwrap();
-        assert_eq!((told.echoes, told.rate), (6, 12.0));
-        assert!(done(b"{}").is_none());
     }
 
     #[test]

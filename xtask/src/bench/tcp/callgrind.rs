@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::load::Clients;
-use super::peers::{self, OURS, Subject};
-use super::table::{Row, Table};
-use super::{Bench, Case, Ratio, Sample};
+use super::peers;
+use crate::bench::Bench;
+use crate::bench::cases::{Case, Ratio, Sample};
+use crate::bench::subjects::{OURS, Subject};
+use crate::bench::table::{Row, Table};
+use crate::bench::workshop::works;
 use crate::programs::Executables;
 use crate::{ci, lab, programs};
 
@@ -26,7 +29,7 @@ const MOST_INSTRUCTIONS: f64 = 50.0;
 
 /// Counts; None: valgrind isn't here.
 pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
-    if !peers::works("valgrind", &["--version"]) {
+    if !works("valgrind", &["--version"]) {
         println!("\nThe tracing code is not measured: valgrind is not here; to have it: apt install valgrind");
         return Ok(None);
     }

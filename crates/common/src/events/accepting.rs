@@ -1,0 +1,134 @@
+//! How connections come into a loop: the first of a crew accepts them, and hands them to all in turn.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+use rustix::fd::AsRawFd;
+
+use super::idle::Link;
+use super::{Entry, EventLoop, LISTENER, Next, Service};
+use crate::Errno;
+use crate::address::Address;
+use crate::berkeley::{OwnedFd, accept, close};
+use crate::listener::AcceptTrouble;
+use crate::wait::{Wake, wait};
+
+/// How many clients to accept before the others have their turn.
+const ACCEPTS_A_TURN: usize = 64;
+
+/// The end where connections come in.
+pub(super) struct Accepting {
+    listener: OwnedFd,
+    trouble: AcceptTrouble,
+    /// A client may be waiting to be accepted.
+    pub(super) clients_wait: bool,
+    /// A shortage: not before this moment.
+    pub(super) not_before: Option<Instant>,
+    /// Which loop gets the next.
+    turn: usize,
+    /// The first client is the last.
+    once: bool,
+}
+
+impl<S: Service> EventLoop<'_, S> {
+    /// Lets this loop, the first of the crew, accept clients for all; `once`: only one, and then the loop ends with it.
+    ///
+    /// Errors: as epoll_ctl(2).
+    pub fn accept_from(&mut self, listener: OwnedFd, program: &'static str, once: bool) -> Result<()> {
+        let fd = listener.as_raw_fd();
+        let registered = self.poll.registry().register(&mut SourceFd(&fd), LISTENER, Interest::READABLE);
+        registered.context("cannot watch for clients")?;
+        let trouble = AcceptTrouble::new(program);
+        self.accepting = Some(Accepting { listener, trouble, clients_wait: true, not_before: None, turn: 0, once });
+        Ok(())
+    }
+
+    pub(super) fn clients_wait(&mut self) {
+        if let Some(accepting) = &mut self.accepting {
+            accepting.clients_wait = true;
+        }
+    }
+
+    /// `accept`, until no client waits, there is no place for one, or the others have waited long enough.
+    pub(super) fn accept_some(&mut self, now: Instant) -> Result<()> {
+        for _ in 0..ACCEPTS_A_TURN {
+            let Some(accepting) = &self.accepting else { return Ok(()) };
+            if !accepting.clients_wait || accepting.not_before.is_some_and(|moment| moment > now) {
+                return Ok(());
+            }
+            if self.crew.is_full() && !self.make_room() {
+                return Ok(());
+            }
+            let Some(accepting) = &mut self.accepting else { return Ok(()) };
+            accepting.not_before = None;
+            match accept(&accepting.listener) {
+                Ok((connection, peer)) => {
+                    accepting.trouble.over();
+                    self.crew.opened();
+                    let (to, once) = (accepting.turn, accepting.once);
+                    accepting.turn = (to + 1) % self.crew.loops();
+                    if to == self.own {
+                        self.begin(connection, &peer);
+                    } else {
+                        self.crew.hand_over(to, connection, peer);
+                    }
+                    if once {
+                        self.stop_accepting();
+                        self.finished = true;
+                    }
+                }
+                Err(Errno::AGAIN) => accepting.clients_wait = false,
+                Err(errno) => accepting.not_before = accepting.trouble.failed(errno)?.map(|pause| now + pause),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection of this loop that can best be spared, if there is one, and somebody does wait.
+    fn make_room(&mut self) -> bool {
+        let spare = S::GIVES_WAY.and_then(|list| self.idle.front(list));
+        let (Some(key), Some(accepting)) = (spare, &mut self.accepting) else { return false };
+        let look = wait(&accepting.listener, crate::wait::Interest::IN, None, Some(Instant::now()));
+        accepting.clients_wait = matches!(look, Ok(Wake::Ready(_)));
+        let somebody_waits = accepting.clients_wait;
+        if somebody_waits {
+            self.close(key);
+        }
+        somebody_waits
+    }
+
+    pub(super) fn take_from_inbox(&mut self) {
+        for (connection, peer) in self.crew.take(self.own) {
+            self.begin(connection, &peer);
+        }
+    }
+
+    fn begin(&mut self, connection: OwnedFd, peer: &Address) {
+        let Some(mut conversation) = self.service.begin(&connection, peer) else { return self.close_one(connection) };
+        let mut next = Next::Input;
+        if S::CLIENT_SPEAKS_FIRST {
+            next = self.service.go_on(&mut conversation, &connection, false);
+            if next == Next::Close {
+                return self.close_one(connection);
+            }
+        }
+        let clock = self.service.clock(&mut conversation);
+        let entry = self.connections.vacant_entry();
+        let (key, fd) = (entry.key(), connection.as_raw_fd());
+        // What has come since its turn, the event queue tells at once.
+        if self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE).is_err() {
+            return self.close_one(connection);
+        }
+        entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });
+        self.idle.push(key, clock.allowance, &mut self.connections);
+        self.is_next(key, next, false);
+    }
+
+    pub(super) fn stop_accepting(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            close(accepting.listener);
+        }
+    }
+}

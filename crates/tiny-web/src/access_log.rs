@@ -1,0 +1,156 @@
+//! The access log, in the Combined format that programs for it read:
+//!
+//! ```text
+//! 192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] "GET / HTTP/1.1" 200 157 "referrer" "user agent"
+//! ```
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use common::{exit, listener, log};
+
+use crate::peer::Peer;
+use crate::request::{self, Fields};
+use crate::status::Status;
+
+/// Where the lines go.
+pub enum AccessLog {
+    /// `-`: stdout. What there is no room for is lost.
+    Stdout,
+    File {
+        path: PathBuf,
+        file: Mutex<File>,
+    },
+}
+
+impl AccessLog {
+    /// Opens it, to go on at its end.
+    ///
+    /// Errors: `cannot open FILE: …`.
+    pub fn open(path: &Path) -> Result<AccessLog> {
+        if path == Path::new("-") {
+            return Ok(AccessLog::Stdout);
+        }
+        // By its full name, so that it can be opened again wherever the process is.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let file = Mutex::new(open(&path)?);
+        Ok(AccessLog::File { path, file })
+    }
+
+    /// The folder that its file is in.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            AccessLog::Stdout => None,
+            AccessLog::File { path, .. } => path.parent(),
+        }
+    }
+
+    /// Opens the file anew each time that SIGHUP says that the old one has been moved away.
+    ///
+    /// Errors: no descriptor or thread left for it.
+    pub fn reopen_on_request(self: &Arc<Self>) -> Result<()> {
+        let requests = common::signal::Requests::on_hangup()?;
+        let log = Arc::clone(self);
+        let reopen = move || {
+            while requests.wait() {
+                log.reopen();
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(crate::serve::STACK_BYTES);
+        thread.spawn(reopen).context("cannot start a thread")?;
+        Ok(())
+    }
+
+    fn reopen(&self) {
+        let AccessLog::File { path, file } = self else { return };
+        match open(path) {
+            Ok(new) => *file.lock().unwrap_or_else(PoisonError::into_inner) = new,
+            Err(error) => log::line(crate::NAME, exit::describe(&error)),
+        }
+    }
+
+    /// Writes a line. A full disk is not the server's end.
+    pub fn write(&self, line: &[u8]) {
+        match self {
+            AccessLog::Stdout => listener::say(&String::from_utf8_lossy(line)),
+            AccessLog::File { file, .. } => {
+                let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let opened = File::options().append(true).create(true).open(path);
+    opened.with_context(|| format!("cannot open {}", path.display()))
+}
+
+/// A line, but for how many bytes of content were sent.
+pub struct Entry {
+    before: String,
+    after: String,
+}
+
+impl Entry {
+    /// The line for a request. `date` is HTTP's; without `fields`, the head was too bad to have any.
+    pub fn new(peer: &Peer, date: &[u8], head: &[u8], fields: Option<&Fields>, status: Status) -> Entry {
+        let quoted = |name| fields.and_then(|fields| fields.values(name).next()).map_or("-".to_owned(), escape);
+        let line = request::first_line(head);
+        let (host, line, code) =
+            (peer.host(), escape(&line[..line.len().min(crate::request::Limits::USUAL.request_line)]), status.code());
+        let before = format!("{host} - - [{}] \"{line}\" {code} ", time(date));
+        Entry { before, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
+    }
+
+    /// The whole line.
+    pub fn line(&self, bytes: u64) -> Vec<u8> {
+        format!("{}{bytes}{}", self.before, self.after).into_bytes()
+    }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` to `06/Nov/1994:08:49:37 +0000`.
+fn time(date: &[u8]) -> String {
+    let part = |range| date.get(range).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default();
+    format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25))
+}
+
+/// A client's words, with nothing in them that a terminal or a reader of the log could take for something else.
+fn escape(text: &[u8]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => escaped.extend(['\\', byte as char]),
+            b' '..=b'~' => escaped.push(byte as char),
+            _ => escaped += &format!("\\x{byte:02x}"),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Limits, NO_FIELDS};
+
+    #[test]
+    fn a_line_is_one_line_whatever_the_client_says() {
+        let peer = Peer::from(&common::address::Address::Internet("[::ffff:192.0.2.7]:1".parse().unwrap()));
+        let head = b"\r\nGET /\" HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
+        let mut room = NO_FIELDS;
+        let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
+        let entry = Entry::new(&peer, b"Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::Ok);
+        let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\" HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
+        assert_eq!(String::from_utf8(entry.line(5)).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_request_has_a_line_too() {
+        let peer = Peer::from(&common::address::Address::Internet("[2001:db8::1]:1".parse().unwrap()));
+        let entry = Entry::new(&peer, b"Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\x01\0", None, Status::BadRequest);
+        let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\x01\\x00\" 400 0 \"-\" \"-\"\n";
+        assert_eq!(String::from_utf8(entry.line(0)).unwrap(), expected);
+    }
+}

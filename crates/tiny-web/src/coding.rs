@@ -1,0 +1,145 @@
+//! Files that are there compressed already: `page.html.br`, `page.html.zst` and `page.html.gz` beside `page.html`, and which
+//! of them a client wants. RFC 9110, section 12.5.3.
+
+use crate::request::Fields;
+
+/// A content coding, in the order in which this server prefers them: the smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    Brotli,
+    Zstandard,
+    Gzip,
+}
+
+impl Coding {
+    pub const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstandard, Coding::Gzip];
+
+    /// The name that HTTP has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Coding::Brotli => "br",
+            Coding::Zstandard => "zstd",
+            Coding::Gzip => "gzip",
+        }
+    }
+
+    /// What comes behind the file's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Coding::Brotli => ".br",
+            Coding::Zstandard => ".zst",
+            Coding::Gzip => ".gz",
+        }
+    }
+}
+
+/// The codings that a client takes rather than the file as it is, the most wanted first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Wanted(u8);
+
+impl Wanted {
+    /// What the field Accept-Encoding says. Without it, the file as it is.
+    pub fn of(fields: &Fields) -> Wanted {
+        if fields.values("accept-encoding").next().is_none() {
+            return Wanted::default();
+        }
+        let quality = |name: &str| quality(fields, name);
+        // A file as it is needs no mention, but may be wanted less, or more.
+        let identity = quality("identity").unwrap_or(1);
+        let mut wanted = Coding::ALL.map(|coding| {
+            let any = quality("*");
+            let own = quality(coding.name()).or((coding == Coding::Gzip).then(|| quality("x-gzip")).flatten());
+            (own.or(any).unwrap_or(0), coding)
+        });
+        // Stable: of two that are wanted as much, ours first.
+        wanted.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+        let mut packed = 0;
+        for (quality, coding) in wanted.into_iter().rev() {
+            if quality > 0 && quality >= identity {
+                packed = packed << 2 | (coding as u8 + 1);
+            }
+        }
+        Wanted(packed)
+    }
+
+    /// In their order.
+    pub fn codings(self) -> impl Iterator<Item = Coding> {
+        (0..Coding::ALL.len()).filter_map(move |place| {
+            let number = usize::from(self.0 >> (2 * place) & 3);
+            number.checked_sub(1).map(|number| Coding::ALL[number])
+        })
+    }
+
+    /// As a number, for a key.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// How much a coding is wanted, in thousandths; None: the field doesn't say. What can't be read as a quality is 0.
+fn quality(fields: &Fields, name: &str) -> Option<u16> {
+    fields.list("accept-encoding").find_map(|item| {
+        let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        if !parts.next()?.eq_ignore_ascii_case(name.as_bytes()) {
+            return None;
+        }
+        Some(parts.next().map_or(1000, |weight| thousandths(weight).unwrap_or(0)))
+    })
+}
+
+/// weight = "q=" qvalue; qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+fn thousandths(weight: &[u8]) -> Option<u16> {
+    let value = weight.strip_prefix(b"q=").or(weight.strip_prefix(b"Q="))?;
+    let (whole, digits) = (*value.first()?, value.get(2..).unwrap_or_default());
+    let is_number = matches!(value.get(1), None | Some(b'.')) && digits.len() <= 3;
+    if !is_number || !b"01".contains(&whole) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let fraction = (0..3).fold(0, |sum, place| sum * 10 + u16::from(digits.get(place).unwrap_or(&b'0') - b'0'));
+    Some(u16::from(whole - b'0') * 1000 + fraction).filter(|thousandths| *thousandths <= 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{self, Limits, NO_FIELDS};
+
+    fn wanted(value: &str) -> String {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {value}\r\n\r\n");
+        let mut room = NO_FIELDS;
+        let request = request::read(head.as_bytes(), &mut room, &Limits::USUAL).expect(value);
+        let names: Vec<&str> = Wanted::of(&request.fields).codings().map(Coding::name).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn what_is_accepted_and_what_is_wanted() {
+        let table = [
+            ("", ""),
+            ("identity", ""),
+            ("gzip", "gzip"),
+            ("gzip, deflate, br, zstd", "br zstd gzip"),
+            ("br;q=0.5, gzip", "gzip br"),
+            ("br;q=0.5, gzip;q=0.8, zstd;q=0.501", "gzip zstd br"),
+            ("br;q=0, gzip", "gzip"),
+            ("*", "br zstd gzip"),
+            ("*;q=0, gzip", "gzip"),
+            ("gzip;q=0, *", "br zstd"),
+            ("GZIP", "gzip"),
+            ("x-gzip", "gzip"),
+            ("gzip ; q=0.001", "gzip"),
+            ("gzip;q=0.5, identity", ""),
+            ("gzip;q=0.5, identity;q=0.5", "gzip"),
+            ("gzip;q=2", ""),
+            ("gzip;q=0.0001", ""),
+            ("gzip;q=x", ""),
+            ("gzip;q=", ""),
+            ("gzip;q=1.000", "gzip"),
+            ("gzip;q=1.001", ""),
+            ("brotli", ""),
+        ];
+        for (value, expected) in table {
+            assert_eq!(wanted(value), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! "Only if it has changed": the preconditions of a request, RFC 9110, section 13.
+//!
+//! A client that has a page already names the version that it has, by the ETag or the date that came with it. Which of the
+//! four fields counts when there are several is section 13.2.2, and [`verdict`] is that section's list.
+
+use std::time::{Duration, SystemTime};
+
+use crate::request::Fields;
+
+/// What a version of a file is known by.
+pub struct Validators<'a> {
+    /// In its quotes, and always a strong one.
+    pub etag: &'a str,
+    /// In whole seconds, and not in the future.
+    pub modified: Option<SystemTime>,
+}
+
+/// What the preconditions come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Answer as if there were none.
+    Answer,
+    /// 304.
+    NotModified,
+    /// 412.
+    Failed,
+}
+
+/// Weighs the preconditions of a GET or a HEAD.
+pub fn verdict(fields: &Fields, current: &Validators) -> Verdict {
+    let has = |name: &str| fields.values(name).next().is_some();
+    let date = |name: &str| date(fields, name).zip(current.modified);
+    // Steps 1 and 2.
+    if has("if-match") {
+        if !matches(fields, "if-match", current.etag, false) {
+            return Verdict::Failed;
+        }
+    } else if date("if-unmodified-since").is_some_and(|(since, modified)| modified > since) {
+        return Verdict::Failed;
+    }
+    // Steps 3 and 4.
+    let has_it = if has("if-none-match") {
+        matches(fields, "if-none-match", current.etag, true)
+    } else {
+        date("if-modified-since").is_some_and(|(since, modified)| modified <= since)
+    };
+    if has_it { Verdict::NotModified } else { Verdict::Answer }
+}
+
+/// Step 5: whether `If-Range`, if there is one, lets `Range` count. It takes a strong validator: a weak ETag never matches,
+/// nor does a date so young that the file may have changed twice in its second.
+pub fn range_counts(fields: &Fields, current: &Validators, now: SystemTime) -> bool {
+    let mut values = fields.values("if-range");
+    match (values.next(), values.next()) {
+        (None, _) => true,
+        (Some(value), None) if value.starts_with(b"\"") => value == current.etag.as_bytes(),
+        (Some(value), None) => parse_date(value).zip(current.modified).is_some_and(|(date, modified)| {
+            date == modified && now.duration_since(modified).is_ok_and(|age| age > Duration::from_secs(1))
+        }),
+        _ => false,
+    }
+}
+
+/// Whether one of a list of ETags, or `*`, is the current one. Weakly compared, `W/` makes no difference; strongly, a weak
+/// one matches nothing: section 8.8.3.2.
+fn matches(fields: &Fields, name: &str, etag: &str, weakly: bool) -> bool {
+    fields.values(name).any(|value| {
+        value == b"*" || EntityTags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
+    })
+}
+
+/// `1#entity-tag`, where a tag may have commas in it; ends at the first thing that is none.
+struct EntityTags<'a>(&'a [u8]);
+
+impl<'a> Iterator for EntityTags<'a> {
+    type Item = (bool, &'a [u8]);
+
+    fn next(&mut self) -> Option<(bool, &'a [u8])> {
+        let start = self.0.iter().position(|byte| !b" \t,".contains(byte))?;
+        let rest = &self.0[start..];
+        let (is_weak, tag) = rest.strip_prefix(b"W/").map_or((false, rest), |tag| (true, tag));
+        let length = 2 + tag.strip_prefix(b"\"")?.iter().position(|&byte| byte == b'"')?;
+        self.0 = &tag[length..];
+        Some((is_weak, &tag[..length]))
+    }
+}
+
+/// A date that a field has. One that can't be read, or more than one, is as good as none.
+fn date(fields: &Fields, name: &str) -> Option<SystemTime> {
+    fields.only(name).and_then(parse_date)
+}
+
+fn parse_date(value: &[u8]) -> Option<SystemTime> {
+    httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{self, Limits, NO_FIELDS};
+
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const AFTER: &str = "Sunday, 06-Nov-94 08:49:38 GMT";
+
+    fn modified() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
+    }
+
+    fn with<T>(fields: &str, then: impl FnOnce(&Fields, &Validators) -> T) -> T {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+        let mut room = NO_FIELDS;
+        let request = request::read(head.as_bytes(), &mut room, &Limits::USUAL).expect(fields);
+        then(&request.fields, &Validators { etag: "\"a,b\"", modified: Some(modified()) })
+    }
+
+    #[test]
+    fn preconditions_and_what_they_come_to() {
+        use Verdict::{Answer, Failed, NotModified};
+        let table = [
+            ("X: y".to_owned(), Answer),
+            ("If-None-Match: \"a,b\"".to_owned(), NotModified),
+            ("If-None-Match: W/\"a,b\"".to_owned(), NotModified),
+            ("If-None-Match: \"x\", W/\"y\" ,, \"a,b\"".to_owned(), NotModified),
+            ("If-None-Match: \"x\"\r\nIf-None-Match: \"a,b\"".to_owned(), NotModified),
+            ("If-None-Match: *".to_owned(), NotModified),
+            ("If-None-Match: \"a\"".to_owned(), Answer),
+            ("If-None-Match: a,b".to_owned(), Answer),
+            ("If-None-Match: \"a,b".to_owned(), Answer),
+            ("If-None-Match: w/\"a,b\"".to_owned(), Answer),
+            (format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {MODIFIED}"), Answer),
+            (format!("If-Modified-Since: {MODIFIED}"), NotModified),
+            (format!("If-Modified-Since: {AFTER}"), NotModified),
+            (format!("If-Modified-Since: {BEFORE}"), Answer),
+            (format!("If-Modified-Since: {AFTER}\r\nIf-Modified-Since: {AFTER}"), Answer),
+            ("If-Modified-Since: yesterday".to_owned(), Answer),
+            ("If-Match: \"a,b\"".to_owned(), Answer),
+            ("If-Match: *".to_owned(), Answer),
+            ("If-Match: W/\"a,b\"".to_owned(), Failed),
+            ("If-Match: \"x\"".to_owned(), Failed),
+            (format!("If-Match: \"a,b\"\r\nIf-Unmodified-Since: {BEFORE}"), Answer),
+            (format!("If-Unmodified-Since: {BEFORE}"), Failed),
+            (format!("If-Unmodified-Since: {MODIFIED}"), Answer),
+            ("If-Unmodified-Since: tomorrow".to_owned(), Answer),
+            ("If-Match: \"x\"\r\nIf-None-Match: \"a,b\"".to_owned(), Failed),
+            ("If-Match: \"a,b\"\r\nIf-None-Match: \"a,b\"".to_owned(), NotModified),
+        ];
+        for (fields, expected) in table {
+            assert_eq!(with(&fields, verdict), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_range_counts_only_for_the_version_that_the_client_has() {
+        let table = [
+            ("X: y", true),
+            ("If-Range: \"a,b\"", true),
+            ("If-Range: \"x\"", false),
+            ("If-Range: W/\"a,b\"", false),
+            ("If-Range: Sun, 06 Nov 1994 08:49:37 GMT", true),
+            ("If-Range: Sun, 06 Nov 1994 08:49:38 GMT", false),
+            ("If-Range: *", false),
+            ("If-Range: \"a,b\"\r\nIf-Range: \"a,b\"", false),
+        ];
+        for (fields, expected) in table {
+            let later = modified() + Duration::from_secs(60);
+            assert_eq!(with(fields, |fields, current| range_counts(fields, current, later)), expected, "{fields}");
+        }
+        let dated = format!("If-Range: {MODIFIED}");
+        assert!(!with(&dated, |fields, current| range_counts(fields, current, modified())), "it may change again");
+    }
+}

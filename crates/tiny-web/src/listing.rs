@@ -1,0 +1,140 @@
+//! The page that shows what is in a folder: a table that reads well without scripts, without colours, and aloud.
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use httpdate::fmt_http_date;
+
+use crate::path::encode;
+
+/// A line of the page.
+pub struct Line {
+    /// As the system has it: bytes.
+    pub name: Vec<u8>,
+    pub is_folder: bool,
+    pub length: u64,
+    pub modified: Option<SystemTime>,
+}
+
+/// What all pages begin with. `color-scheme` lets the browser choose dark or light; the icon keeps it from asking for one.
+const HEAD: &str = r#"<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<style>
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
+table { border-collapse: collapse; width: 100% }
+th { text-align: left } td, th { padding: .2rem 1rem .2rem 0 }
+tr > :nth-child(2) { text-align: right; white-space: nowrap } tr > :nth-child(3) { white-space: nowrap }
+tbody tr:hover { background: color-mix(in srgb, currentColor 10%, transparent) }
+td:first-child { overflow-wrap: anywhere }
+</style>
+"#;
+
+/// The page for these lines of a folder: folders first, then by name. `is_all`: there are no more.
+pub fn page(folder: &[u8], mut lines: Vec<Line>, is_all: bool) -> String {
+    lines.sort_by(|one, other| (!one.is_folder, &one.name).cmp(&(!other.is_folder, &other.name)));
+    let title = format!("Files in /{}", escape(folder));
+    let mut page = format!("{HEAD}<title>{title}</title></head>\n<body>\n<main>\n<h1>{title}</h1>\n<table>\n");
+    page += "<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Size</th><th scope=\"col\">Modified</th></tr></thead>\n<tbody>\n";
+    if !folder.is_empty() {
+        page += "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n";
+    }
+    for line in &lines {
+        let (slash, size) = if line.is_folder { ("/", String::new()) } else { ("", size(line.length)) };
+        let (link, name) = (encode(&line.name).collect::<String>(), escape(&line.name));
+        // Writing to memory can't fail.
+        let _ = writeln!(
+            page,
+            "<tr><td><a href=\"{link}{slash}\">{name}{slash}</a></td><td>{size}</td><td>{}</td></tr>",
+            time(line.modified)
+        );
+    }
+    page += "</tbody>\n</table>\n";
+    if lines.is_empty() {
+        page += "<p>Nothing is in this folder.</p>\n";
+    }
+    if !is_all {
+        page += "<p>There is more in this folder than is shown here.</p>\n";
+    }
+    page + "</main>\n</body>\n</html>\n"
+}
+
+/// A name as text of a page. What is no text shows as a replacement character; the link has the true name.
+fn escape(name: &[u8]) -> String {
+    let mut escaped = String::new();
+    for letter in String::from_utf8_lossy(name).chars() {
+        match letter {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            letter if letter.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// A size as people read it: exact below 1 KiB, with one decimal above.
+fn size(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    let mut unit = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if size < 1024.0 {
+            break;
+        }
+        (size, unit) = (size / 1024.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
+}
+
+fn time(modified: Option<SystemTime>) -> String {
+    let Some(modified) = modified.filter(|modified| *modified >= SystemTime::UNIX_EPOCH) else { return String::new() };
+    let date = fmt_http_date(modified);
+    // `Sun, 06 Nov 1994 08:49:37 GMT`: the day, and the time to the minute.
+    format!("<time>{}</time> UTC", date.get(5..22).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &[u8], is_folder: bool) -> Line {
+        Line { name: name.to_vec(), is_folder, length: 1536, modified: Some(SystemTime::UNIX_EPOCH) }
+    }
+
+    #[test]
+    fn folders_come_first_and_names_are_escaped() {
+        let lines = vec![line(b"b\"><script>'&.txt", false), line(b"z", true), line(b"a\xff\n", false)];
+        let page = page(b"<x>", lines, true);
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("<tr><td>")).collect();
+        assert_eq!(
+            rows,
+            [
+                "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>",
+                "<tr><td><a href=\"z/\">z/</a></td><td></td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
+                "<tr><td><a href=\"a%FF%0A\">a\u{fffd}\u{fffd}</a></td><td>1.5 KiB</td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
+                "<tr><td><a href=\"b%22%3E%3Cscript%3E%27%26.txt\">b&quot;&gt;&lt;script&gt;&#39;&amp;.txt</a></td><td>1.5 KiB</td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
+            ]
+        );
+        assert!(page.contains("<h1>Files in /&lt;x&gt;</h1>"));
+    }
+
+    #[test]
+    fn the_top_leads_nowhere_up_and_what_is_missing_is_said() {
+        assert!(!page(b"", Vec::new(), true).contains("../"));
+        assert!(page(b"", Vec::new(), true).contains("Nothing is in this folder."));
+        assert!(page(b"", vec![line(b"a", false)], false).contains("There is more in this folder"));
+    }
+
+    #[test]
+    fn sizes_are_for_people() {
+        for (bytes, expected) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16777216.0 TiB")]
+        {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser};
+use common::cli;
+
+use crate::NAME;
+use crate::request::{MOST_FIELDS, is_of_token};
+
+/// Show browsers the lecture's page, or the files of a folder
+///
+/// A listening socket that systemd or another starter hands over (LISTEN_FDS) is used instead of an own one.
+#[derive(Parser)]
+#[command(name = NAME, version)]
+pub struct Options {
+    /// Folder with the files to show; without one, the lecture's "Hello world!" page
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) listen: cli::Listen,
+
+    /// Listen on a socket in the file system instead, for processes of this machine
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
+    pub unix: Option<PathBuf>,
+
+    /// Who may connect to it: the permissions of its file, in octal
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
+    pub unix_mode: u32,
+
+    /// Write a line for each request to FILE, in the Combined format; - for stdout. SIGHUP opens FILE anew
+    #[arg(long, value_name = "FILE|-")]
+    pub log: Option<PathBuf>,
+
+    /// Event loops, each a thread [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+
+    /// Don't give up the right to all files but those of DIR (Linux: Landlock)
+    #[arg(long)]
+    pub no_sandbox: bool,
+
+    /// How long requests in flight may take to finish when the server is asked to stop
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
+    pub drain: Duration,
+
+    #[command(flatten)]
+    pub(crate) trace: cli::Trace,
+
+    #[command(flatten)]
+    pub(crate) show: Show,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// How the folder is shown.
+#[derive(Args)]
+#[command(next_help_heading = "How files are shown")]
+pub struct Show {
+    /// Don't show what is in a folder without an index.html
+    #[arg(long)]
+    pub no_listing: bool,
+
+    /// Show files and folders whose names begin with a dot, too
+    #[arg(long)]
+    pub dotfiles: bool,
+
+    /// Answer with FILE, of DIR, for every page that is not there: for an application that makes its own pages
+    #[arg(long, value_name = "FILE", requires = "folder")]
+    pub spa: Option<String>,
+
+    /// How long clients may keep a file without asking again, in seconds [default: they have to ask]
+    #[arg(long, value_name = "SECONDS")]
+    pub cache: Option<u32>,
+
+    /// Look at a file for each request, rather than once a second
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Add a field to every response; may be given more than once
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = field, action = ArgAction::Append)]
+    pub headers: Vec<(String, String)>,
+
+    /// Let pages of all other sites read what is sent here
+    #[arg(long)]
+    pub cors: bool,
+
+    /// Don't tell the name of this program in every response
+    #[arg(long)]
+    pub no_server_header: bool,
+}
+
+/// What a client may have of everything.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Clients that may wait to be accepted; the system may allow fewer (net.core.somaxconn)
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..=65_535))]
+    pub backlog: i32,
+
+    /// Most connections to serve at once; for others, one between requests gives way, or they wait [default: as many as
+    /// there are descriptors for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: Option<u32>,
+
+    /// Most connections of one address, or of 64 bits of IPv6; more are closed [default: a quarter of all; of few, 8 or half]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_per_address: Option<u32>,
+
+    /// Longest request line (else 414)
+    #[arg(long, value_name = "BYTES", default_value = "16KiB", value_parser = cli::buffer_size)]
+    pub max_request_line: usize,
+
+    /// Longest head of a request (else 431)
+    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = cli::buffer_size)]
+    pub max_head: usize,
+
+    /// Most fields of a head (else 431)
+    #[arg(long, value_name = "N", default_value_t = MOST_FIELDS as u32, value_parser = clap::value_parser!(u32).range(1..=MOST_FIELDS as i64))]
+    pub max_fields: u32,
+
+    /// Longest body of a request, which is read past (else 413)
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = cli::buffer_size)]
+    pub max_body: usize,
+
+    /// How long the head of a request may take to arrive, from its first byte; then its body (else 408)
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::some_duration)]
+    pub head_timeout: Duration,
+
+    /// How long a connection may be silent between requests; 0s: for ever
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::duration)]
+    pub idle_timeout: Duration,
+
+    /// How many bytes a second a client has to read of its reply; 0: it may stand still
+    #[arg(long, value_name = "BYTES", default_value = "1KiB", value_parser = rate)]
+    pub min_rate: usize,
+
+    /// How long it may read more slowly than that
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::some_duration)]
+    pub slow_timeout: Duration,
+}
+
+fn rate(text: &str) -> Result<usize, String> {
+    if text == "0" { Ok(0) } else { cli::buffer_size(text) }
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or("three octal digits, such as 660".to_owned())
+}
+
+/// Fields that say how the others are to be read, or what only the server knows.
+const RESERVED: [&str; 12] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "location",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// `NAME: VALUE`, as RFC 9110, section 5 has it.
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a name, a colon and a value, such as 'X-Robots-Tag: none'")?;
+    let value = value.trim_matches([' ', '\t']);
+    if name.is_empty() || !name.bytes().all(is_of_token) {
+        return Err("a name of letters, digits and hyphens, such as X-Robots-Tag".to_owned());
+    }
+    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Err(format!("{name} is for the server to say"));
+    }
+    if value.chars().any(|letter| letter != '\t' && letter.is_control()) {
+        return Err("a value without line ends and other control characters".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_a_name_and_a_value_and_none_of_the_servers() {
+        assert_eq!(field("X-A:  b: c "), Ok(("X-A".to_owned(), "b: c".to_owned())));
+        assert_eq!(field("X-A:"), Ok(("X-A".to_owned(), String::new())));
+        for wrong in
+            ["", "X-A", ": b", "X A: b", "X-A: b\r\nY: z", "X-A: b\0", "Content-Length: 5", "connection: close"]
+        {
+            assert!(field(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

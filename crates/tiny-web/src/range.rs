@@ -1,0 +1,113 @@
+//! Parts of files: the field Range, RFC 9110, section 14. One part of them is sent; for several, the whole file, which the
+//! RFC allows, and which leaves nobody a way to ask for a thousand overlapping ones.
+
+use std::ops::Range;
+
+/// What a client gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    Bytes(Range<u64>),
+    /// 416: there is no such part, or what was asked for is no range.
+    None,
+}
+
+/// The part of so many bytes that a field asks for:
+///
+/// ```text
+/// ranges-specifier = range-unit "=" range-set
+/// int-range        = first-pos "-" [ last-pos ]
+/// suffix-range     = "-" suffix-length
+/// ```
+pub fn part(value: &[u8], length: u64) -> Part {
+    let mut halves = value.splitn(2, |&byte| byte == b'=');
+    let (unit, Some(set)) = (halves.next().unwrap_or_default(), halves.next()) else { return Part::Whole };
+    if !unit.eq_ignore_ascii_case(b"bytes") {
+        return Part::Whole;
+    }
+    let parts = set.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty());
+    let ranges: Option<Vec<_>> = parts.map(|part| one(part, length)).collect();
+    match ranges.as_deref() {
+        Some([Some(range)]) => Part::Bytes(range.clone()),
+        Some([_, _, ..]) => Part::Whole,
+        _ => Part::None,
+    }
+}
+
+/// One range. None: it is malformed; within: it lies behind the end.
+fn one(text: &[u8], length: u64) -> Option<Option<Range<u64>>> {
+    let dash = text.iter().position(|&byte| byte == b'-')?;
+    let (first, last) = (number(&text[..dash])?, number(&text[dash + 1..])?);
+    let range = match (first, last) {
+        (None, None) => return None,
+        (None, Some(suffix)) => length.saturating_sub(suffix)..length,
+        (Some(first), Some(last)) if last < first => return None,
+        (Some(first), last) => first..last.unwrap_or(u64::MAX).saturating_add(1).min(length),
+    };
+    Some((range.start < range.end).then_some(range))
+}
+
+/// A number; within None: there is none. One that is too large for us is behind every end.
+fn number(digits: &[u8]) -> Option<Option<u64>> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let parsed = std::str::from_utf8(digits).ok()?.parse();
+    Some((!digits.is_empty()).then(|| parsed.unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ranges_and_what_becomes_of_them() {
+        let table = [
+            ("bytes=0-0", 10, Part::Bytes(0..1)),
+            ("bytes=2-5", 10, Part::Bytes(2..6)),
+            ("bytes=2-", 10, Part::Bytes(2..10)),
+            ("bytes=-3", 10, Part::Bytes(7..10)),
+            ("bytes=-30", 10, Part::Bytes(0..10)),
+            ("bytes=5-99", 10, Part::Bytes(5..10)),
+            ("Bytes= 0-1 ", 10, Part::Bytes(0..2)),
+            ("bytes=,0-1,", 10, Part::Bytes(0..2)),
+            ("bytes=0-18446744073709551615", 10, Part::Bytes(0..10)),
+            ("bytes=0-99999999999999999999999", 10, Part::Bytes(0..10)),
+            ("bytes=0-1,3-4", 10, Part::Whole),
+            ("bytes=0-,0-,0-", 10, Part::Whole),
+            ("bytes=0-1,99-", 10, Part::Whole),
+            ("lines=0-1", 10, Part::Whole),
+            ("bytes", 10, Part::Whole),
+            ("", 10, Part::Whole),
+            ("bytes=10-", 10, Part::None),
+            ("bytes=99999999999999999999999-", 10, Part::None),
+            ("bytes=-0", 10, Part::None),
+            ("bytes=0-", 0, Part::None),
+            ("bytes=-5", 0, Part::None),
+            ("bytes=", 10, Part::None),
+            ("bytes=-", 10, Part::None),
+            ("bytes=a-b", 10, Part::None),
+            ("bytes=5-2", 10, Part::None),
+            ("bytes=0 - 1", 10, Part::None),
+            ("bytes=+0-1", 10, Part::None),
+            ("bytes=0--1", 10, Part::None),
+            ("bytes=0-1,x", 10, Part::None),
+            ("bytes=x,0-1", 10, Part::None),
+            ("bytes 0-1", 10, Part::Whole),
+        ];
+        for (value, length, expected) in table {
+            assert_eq!(part(value.as_bytes(), length), expected, "{value} of {length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_never_empty_and_never_more_than_there_is(value in "bytes=[0-9,-]{0,24}", length: u64) {
+            if let Part::Bytes(range) = part(value.as_bytes(), length) {
+                prop_assert!(range.start < range.end && range.end <= length);
+            }
+        }
+    }
+}

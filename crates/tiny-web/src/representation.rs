@@ -1,0 +1,191 @@
+//! A file as it is sent, and what is said of it: RFC 9110 calls the two together a representation.
+
+use std::fs::{File, Metadata};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use httpdate::fmt_http_date;
+
+use crate::coding::Coding;
+use crate::condition::Validators;
+
+/// A file, or a page of the server's own.
+pub struct Representation {
+    pub content: Content,
+    /// So much is promised, and so much is sent.
+    pub length: u64,
+    /// In its quotes; empty if there is none, which no client's can match.
+    pub etag: String,
+    /// In whole seconds, and not in the future: RFC 9110, section 8.8.2.1.
+    pub modified: Option<SystemTime>,
+    /// The fields that say which version this is, and for how long: they go with 304 too.
+    pub version_fields: Vec<u8>,
+    /// The fields that say what it is.
+    pub content_fields: Vec<u8>,
+    /// What it is known by as long as nobody changes it.
+    identity: Option<Identity>,
+}
+
+const VARY: &str = "Vary: Accept-Encoding\r\n";
+
+/// Where the bytes are.
+pub enum Content {
+    Bytes(Vec<u8>),
+    File(File),
+}
+
+/// What changes when a file does.
+type Identity = (u64, u64, u64, [i64; 4]);
+
+/// The fields of a file that don't come from the file.
+pub struct Manner<'a> {
+    /// The type of what is in it.
+    pub content_type: &'a str,
+    /// How it is compressed.
+    pub coding: Option<Coding>,
+    /// Whether other clients are sent another file.
+    pub varies: bool,
+    /// For how long it may be kept.
+    pub cache_control: &'a str,
+}
+
+impl Representation {
+    /// A page of the server's own, which never changes.
+    pub fn of_page(page: &str, name: &str, manner: &Manner) -> Representation {
+        let bytes = page.as_bytes().to_vec();
+        Representation::new(bytes.len() as u64, Content::Bytes(bytes), format!("\"{name}\""), None, None, manner)
+    }
+
+    /// A file, whose metadata these are.
+    pub fn of_file(content: Content, metadata: &Metadata, now: SystemTime, manner: &Manner) -> Representation {
+        let length = match &content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File(_) => metadata.len(),
+        };
+        let coding = manner.coding.map_or("", Coding::suffix);
+        let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        let etag = format!("\"{nanoseconds:x}-{length:x}{coding}\"");
+        // HTTP has no way to write a date before 1970.
+        let seconds = u64::try_from(metadata.mtime()).ok();
+        let modified = seconds.map(|seconds| (SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).min(now));
+        Representation::new(length, content, etag, modified, Some(identity(metadata)), manner)
+    }
+
+    /// A list that was made a moment ago, and will be made anew in another: it has no version.
+    pub fn of_list(page: String, cache_control: &str) -> Representation {
+        Representation {
+            length: page.len() as u64,
+            content: Content::Bytes(page.into_bytes()),
+            etag: String::new(),
+            modified: None,
+            version_fields: cache_control.as_bytes().to_vec(),
+            content_fields: b"Content-Type: text/html; charset=utf-8\r\n".to_vec(),
+            identity: None,
+        }
+    }
+
+    fn new(
+        length: u64,
+        content: Content,
+        etag: String,
+        modified: Option<SystemTime>,
+        identity: Option<Identity>,
+        manner: &Manner,
+    ) -> Representation {
+        let mut version_fields = format!("ETag: {etag}\r\n");
+        if let Some(modified) = modified {
+            version_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
+        }
+        version_fields += manner.cache_control;
+        if manner.varies {
+            version_fields += VARY;
+        }
+        let mut content_fields = format!("Content-Type: {}\r\nAccept-Ranges: bytes\r\n", manner.content_type);
+        if let Some(coding) = manner.coding {
+            content_fields += &format!("Content-Encoding: {}\r\n", coding.name());
+        }
+        let (version_fields, content_fields) = (version_fields.into_bytes(), content_fields.into_bytes());
+        Representation { content, length, etag, modified, version_fields, content_fields, identity }
+    }
+
+    /// Whether a file is still this one.
+    pub fn is_of(&self, metadata: &Metadata) -> bool {
+        self.identity == Some(identity(metadata))
+    }
+
+    /// Whether other clients are sent another file.
+    pub fn varies(&self) -> bool {
+        self.version_fields.ends_with(VARY.as_bytes())
+    }
+
+    /// What a client's preconditions are held against.
+    pub fn validators(&self) -> Validators<'_> {
+        Validators { etag: &self.etag, modified: self.modified }
+    }
+}
+
+fn identity(metadata: &Metadata) -> Identity {
+    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+    (metadata.dev(), metadata.ino(), metadata.len(), times)
+}
+
+/// The type that a file's name promises. Text is taken for UTF-8, as nearly all is today.
+pub fn content_type(path: &Path) -> String {
+    let guess = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
+    if guess.starts_with("text/") { format!("{guess}; charset=utf-8") } else { guess.to_owned() }
+}
+
+/// Writes a field of a number.
+pub fn number_field(out: &mut Vec<u8>, name: &str, number: u64) {
+    // Writing to memory can't fail.
+    let _ = write!(out, "{name}: {number}\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_promise_types() {
+        let table = [
+            ("a.html", "text/html; charset=utf-8"),
+            ("a.HTML", "text/html; charset=utf-8"),
+            ("a.txt", "text/plain; charset=utf-8"),
+            ("a.css", "text/css; charset=utf-8"),
+            ("a.js", "text/javascript; charset=utf-8"),
+            ("a.png", "image/png"),
+            ("a.json", "application/json"),
+            ("a.wasm", "application/wasm"),
+            ("a.unheard-of", "application/octet-stream"),
+            ("Makefile", "application/octet-stream"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(content_type(Path::new(name)), expected, "{name}");
+        }
+    }
+
+    fn of_file_at(modified: SystemTime, now: SystemTime) -> Representation {
+        let file = tempfile::tempfile().unwrap();
+        file.set_modified(modified).unwrap();
+        let manner = Manner { content_type: "text/plain", coding: None, varies: false, cache_control: "" };
+        Representation::of_file(Content::Bytes(Vec::new()), &file.metadata().unwrap(), now, &manner)
+    }
+
+    #[test]
+    fn a_file_of_the_future_was_modified_now_and_one_from_before_1970_has_no_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(of_file_at(now + Duration::from_secs(3600), now).modified, Some(now));
+        assert_eq!(of_file_at(now, now).modified, Some(now));
+        assert_eq!(of_file_at(SystemTime::UNIX_EPOCH - Duration::from_secs(1), now).modified, None);
+    }
+
+    #[test]
+    fn another_version_has_another_etag() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let (one, other) = (of_file_at(now, now), of_file_at(now + Duration::from_nanos(1), now));
+        assert_ne!(one.etag, other.etag);
+        assert_eq!(one.modified, Some(now));
+    }
+}

@@ -1,0 +1,219 @@
+//! A request to its response: first the method is looked at, then the target, then what is there, and last what of it the
+//! client still needs.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::cache::{Cache, Known};
+use crate::coding::Wanted;
+use crate::condition::{self, Verdict};
+use crate::folder::{Folder, Found};
+use crate::listing;
+use crate::page;
+use crate::path::LocalPath;
+use crate::range::{Part, part};
+use crate::representation::{Manner, Representation};
+use crate::request::{Method, Request};
+use crate::response::Response;
+use crate::status::Status;
+
+/// What is served, to anybody.
+pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// Ask each time.
+pub const NO_CACHE: &str = "Cache-Control: no-cache\r\n";
+/// The page for what is not there, if the folder has one.
+const NOT_FOUND_PAGE: &str = "/404.html";
+
+/// What there is to see.
+pub enum Pages {
+    /// The lecture's page, at `/`, and its icon.
+    Lecture { page: Arc<Representation>, icon: Arc<Representation> },
+    /// The files of a folder.
+    Folder(Folder),
+}
+
+impl Pages {
+    /// The lecture's.
+    pub fn lecture(cache_control: &str) -> Pages {
+        let of = |page, name, content_type| {
+            let manner = Manner { content_type, coding: None, varies: false, cache_control };
+            Arc::new(Representation::of_page(page, name, &manner))
+        };
+        let page = of(page::LECTURE, "hello", "text/html; charset=utf-8");
+        Pages::Lecture { page, icon: of(page::ICON, "icon", "image/svg+xml") }
+    }
+}
+
+/// How it is shown.
+pub struct Site {
+    pub pages: Pages,
+    /// Whether folders without an index are shown as lists.
+    pub listing: bool,
+    /// The target of the page that stands for all that are not there: the page of an application that makes its own.
+    pub spa: Option<String>,
+    /// Whether files are kept for a second before they are looked at again.
+    pub cached: bool,
+    /// Whether pages of other sites may read what is sent here.
+    pub cors: bool,
+}
+
+/// Answers the requests of one loop.
+pub struct Answers<'a> {
+    pub site: &'a Site,
+    pub cache: Cache,
+    /// The time, as of this turn.
+    pub now: SystemTime,
+}
+
+impl Answers<'_> {
+    /// Answers a request that is well-formed.
+    pub fn answer(&mut self, request: &Request) -> Response {
+        match request.method {
+            Method::Get | Method::Head => {}
+            Method::Options => return self.options(request),
+            Method::Other => return Response::of_status(Status::MethodNotAllowed).with("Allow", ALLOWED),
+            Method::Unknown => return Response::of_status(Status::NotImplemented),
+        }
+        match self.show(request) {
+            Ok(response) => response,
+            Err(Status::NotFound) => self.not_found(),
+            Err(status) => Response::of_status(status),
+        }
+    }
+
+    /// What may be done with a target, and by whom: the latter is what a browser asks before it lets another site's page.
+    fn options(&self, request: &Request) -> Response {
+        let is_known = request.target == "*" || LocalPath::of_target(request.target, true) != Err(Status::BadRequest);
+        if !is_known {
+            return Response::of_status(Status::BadRequest);
+        }
+        let response = Response::empty(Status::NoContent).with("Allow", ALLOWED);
+        if !self.site.cors {
+            return response;
+        }
+        let response = response.with("Access-Control-Allow-Methods", ALLOWED);
+        response.with("Access-Control-Allow-Headers", "*").with("Access-Control-Max-Age", "86400")
+    }
+
+    /// The page, file or list that a target names.
+    ///
+    /// Errors: the status to say instead.
+    fn show(&mut self, request: &Request) -> Result<Response, Status> {
+        let site = self.site;
+        let folder = match &site.pages {
+            Pages::Folder(folder) => folder,
+            Pages::Lecture { page, icon } => {
+                let path = LocalPath::of_target(request.target, false)?;
+                return match path.name() {
+                    b"" => Ok(self.representation(request, page)),
+                    b"favicon.ico" if path.folder_target() == "/favicon.ico/" => Ok(self.representation(request, icon)),
+                    _ => Err(Status::NotFound),
+                };
+            }
+        };
+        let wanted = Wanted::of(&request.fields);
+        if request.target.contains('#') {
+            // Browsers keep the fragment to themselves, wherever it stands.
+            return Err(Status::BadRequest);
+        }
+        let target = request.target.split('?').next().unwrap_or_default();
+        let (path, found) = match self.find(folder, target, wanted) {
+            Ok(found) => found,
+            Err(Status::NotFound) => match self.application(folder, target, wanted) {
+                Some(page) => return Ok(self.representation(request, &page)),
+                None => return Err(Status::NotFound),
+            },
+            Err(status) => return Err(status),
+        };
+        match found {
+            Found::File(file) => Ok(self.representation(request, &file)),
+            Found::FolderWithoutSlash => {
+                let target = path.map(|path| path.folder_target()).unwrap_or_default();
+                Ok(Response::of_status(Status::MovedPermanently).with("Location", &target))
+            }
+            Found::Folder(_) if !site.listing => Err(Status::NotFound),
+            Found::Folder(below) => {
+                let (lines, is_all) = folder.lines(&below)?;
+                let name = below.strip_prefix(".").unwrap_or(&below).as_os_str().as_encoded_bytes();
+                let name = if name.is_empty() { Vec::new() } else { [name, b"/"].concat() };
+                let no_cache = if folder.cache_control.is_empty() { "" } else { NO_CACHE };
+                let list = Arc::new(Representation::of_list(listing::page(&name, lines, is_all), no_cache));
+                if site.cached {
+                    self.cache.put(target, wanted, &list);
+                }
+                Ok(self.representation(request, &list))
+            }
+        }
+    }
+
+    /// What a target without its query leads to, from the cache if it is there; and its path, if that was looked at.
+    fn find(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Result<(Option<LocalPath>, Found), Status> {
+        let known = if self.site.cached { self.cache.get(target, wanted) } else { Known::Nothing };
+        let stale = match known {
+            Known::Fresh(file) => return Ok((None, Found::File(file))),
+            Known::Stale(file) => Some(file),
+            Known::Nothing => None,
+        };
+        let path = LocalPath::of_target(target, folder.dotfiles)?;
+        let found = folder.find(&path, wanted, stale.as_ref(), self.now)?;
+        if let Found::File(file) = &found
+            && self.site.cached
+        {
+            self.cache.put(target, wanted, file);
+        }
+        Ok((Some(path), found))
+    }
+
+    /// The application's page, where a page was asked for: a name with a dot in it is a file's.
+    fn application(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Option<Arc<Representation>> {
+        let spa = self.site.spa.as_deref()?;
+        let path = LocalPath::of_target(target, folder.dotfiles).ok()?;
+        if path.name().contains(&b'.') {
+            return None;
+        }
+        match self.find(folder, spa, wanted) {
+            Ok((_, Found::File(page))) => Some(page),
+            _ => None,
+        }
+    }
+
+    /// 404, with the folder's own page for it if there is one.
+    fn not_found(&mut self) -> Response {
+        if let Pages::Folder(folder) = &self.site.pages
+            && let Ok((_, Found::File(page))) = self.find(folder, NOT_FOUND_PAGE, Wanted::default())
+        {
+            let whole = 0..page.length;
+            return Response::of_file(Status::NotFound, page, whole);
+        }
+        Response::of_status(Status::NotFound)
+    }
+
+    /// What of a file the client still needs.
+    fn representation(&self, request: &Request, file: &Arc<Representation>) -> Response {
+        let whole = || Response::of_file(Status::Ok, Arc::clone(file), 0..file.length);
+        if request.fields.ask_for_all() {
+            return whole();
+        }
+        match condition::verdict(&request.fields, &file.validators()) {
+            Verdict::Failed => return Response::of_status(Status::PreconditionFailed),
+            Verdict::NotModified => return Response::not_modified(file),
+            Verdict::Answer => {}
+        }
+        let wants_part = request.method == Method::Get;
+        let range = request.fields.only("range").filter(|_| wants_part);
+        let Some(range) = range.filter(|_| condition::range_counts(&request.fields, &file.validators(), self.now))
+        else {
+            return whole();
+        };
+        match part(range, file.length) {
+            Part::Whole => whole(),
+            Part::Bytes(range) => {
+                let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
+                let part = Response::of_file(Status::PartialContent, Arc::clone(file), range);
+                part.with("Content-Range", &content_range)
+            }
+            Part::None => Response::of_status(Status::RangeNotSatisfiable)
+                .with("Content-Range", &format!("bytes */{}", file.length)),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What the server does with a client that has something to say: `recv` a request, answer it with `send`, and again, until
+//! one of the two has had enough.
+//!
+//! Nothing here waits: what is not there yet is gone on with when the event loop, `common::events`, says that it is. One
+//! buffer serves all clients of a loop, and of a client without a request or a reply under way nothing is kept.
+
+mod input;
+mod reply;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use common::address::Address;
+use common::berkeley::{OwnedFd, recv};
+use common::events::{Clock, Next, Service};
+use common::sockopt::set_reset_on_close;
+use common::wait::{GaveUp, Patience};
+use common::{Errno, exit, log};
+use httpdate::fmt_http_date;
+
+use crate::access_log::AccessLog;
+use crate::connection::{Conversation, IDLE, Reply};
+use crate::peer::{Peer, Places};
+use crate::request::Limits;
+use crate::response::Constant;
+use crate::site::{Answers, Site};
+use crate::status::Status;
+
+/// How much is received at once. More costs twice the processor time on loopback, where it no longer fits the caches; the
+/// lecture has 1024.
+const PIECE_BYTES: usize = 32 * 1024;
+/// How often a client that always has more is served in a row, before the others have their turn.
+const PIECES_A_TURN: usize = 16;
+
+/// What all loops share.
+pub struct Server {
+    /// What there is to see.
+    pub site: Site,
+    /// What stands in every head.
+    pub constant: Constant,
+    /// How long the server bears with a client between requests, and how it stops.
+    pub patience: Patience,
+    /// How long the head of a request may take to arrive, from its first byte, and its body after that.
+    pub head_timeout: Duration,
+    /// How many bytes a second a client has to take of its reply, over how long.
+    pub min_rate: u64,
+    pub slow_timeout: Duration,
+    /// What a request may have of everything.
+    pub limits: Limits,
+    /// How many connections an address may have.
+    pub places: Places,
+    /// Where requests are told of.
+    pub log: Option<Arc<AccessLog>>,
+}
+
+/// The server in one loop.
+pub struct Web<'a> {
+    server: &'a Server,
+    answers: Answers<'a>,
+    /// Room for what is received.
+    buffer: Vec<u8>,
+    /// Room for a reply.
+    out: Vec<u8>,
+    /// The second that it is, and how HTTP writes it.
+    second: u64,
+    date: String,
+}
+
+impl<'a> Web<'a> {
+    /// A loop's share of the server.
+    pub fn new(server: &'a Server, answers: Answers<'a>) -> Web<'a> {
+        Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: String::new() }
+    }
+}
+
+impl<'a> Service for Web<'a> {
+    type Conversation = Conversation<'a>;
+
+    const CLIENT_SPEAKS_FIRST: bool = true;
+    const GIVES_WAY: Option<u8> = Some(IDLE);
+
+    fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
+        let slow = Some(self.server.slow_timeout).filter(|_| self.server.min_rate > 0);
+        vec![patience.idle, Some(self.server.head_timeout), slow]
+    }
+
+    fn clock(&mut self, conversation: &mut Conversation) -> Clock {
+        conversation.clock()
+    }
+
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation<'a>> {
+        let peer = Peer::from(peer);
+        let place = self.server.places.take(&peer);
+        if place.is_none() {
+            log::client(crate::NAME, format_args!("refused {peer}: its address has its share of connections"));
+        }
+        place.map(|place| Conversation::new(peer, place))
+    }
+
+    fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
+        let turn =
+            if conversation.leaving { self.ignore(connection) } else { self.talk(conversation, connection, ended) };
+        conversation.tidy();
+        turn.unwrap_or_else(|error| {
+            self.lost(conversation, exit::describe(&error));
+            Next::Close
+        })
+    }
+
+    fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
+        let has_begun = conversation.has_begun();
+        if let Some(reply) = conversation.reply() {
+            if matches!(why, GaveUp::Idle(_)) && self.still_reads(reply, connection) {
+                return Next::Room;
+            }
+            if let GaveUp::Idle(time) = why {
+                let (rate, time) = (self.server.min_rate, humantime::format_duration(time));
+                self.lost(conversation, format_args!("read less than {rate} bytes a second for {time}"));
+                // Nobody reads the rest, and the kernel needn't keep it.
+                let _ = set_reset_on_close(connection);
+            } else {
+                self.lost(conversation, why);
+            }
+            return Next::Close;
+        }
+        if has_begun && matches!(why, GaveUp::Idle(_)) {
+            let head = conversation.head();
+            let refused = self.refuse(conversation, connection, Status::RequestTimeout, &head);
+            return refused.map_or(Next::Close, |next| if next == Next::Close { next } else { Next::Turn });
+        }
+        if has_begun {
+            self.lost(conversation, why);
+        }
+        Next::Close
+    }
+}
+
+impl Web<'_> {
+    /// First what is left to send; then the requests that have come already; then `recv`, until there is no more input, or no
+    /// more room.
+    ///
+    /// Errors: the connection broke, in the middle of a request or a reply.
+    fn talk(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Result<Next> {
+        self.look_at_the_clock();
+        if let Some(next) = self.go_on_sending(conversation, connection)? {
+            return Ok(next);
+        }
+        if let Some(input) = conversation.take_input()
+            && let Some(next) = self.serve(conversation, connection, Cow::Owned(input))?
+        {
+            return Ok(next);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let next = self.receive(conversation, connection, ended, &mut buffer);
+        self.buffer = buffer;
+        next
+    }
+
+    fn receive(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        ended: bool,
+        buffer: &mut [u8],
+    ) -> Result<Next> {
+        for _ in 0..PIECES_A_TURN {
+            let length = match recv(connection, buffer) {
+                Ok(0) if conversation.has_begun() => {
+                    let head = conversation.head();
+                    return self.refuse(conversation, connection, Status::BadRequest, &head);
+                }
+                Ok(0) => return Ok(Next::Close),
+                Ok(length) => length,
+                Err(Errno::AGAIN) => {
+                    // Asked to stop, this was the last look.
+                    let is_over = self.is_stopping() && !conversation.has_begun();
+                    return Ok(if is_over { Next::Close } else { Next::Input });
+                }
+                Err(Errno::INTR) => continue,
+                // Between requests nothing is lost.
+                Err(_) if !conversation.has_begun() => return Ok(Next::Close),
+                Err(errno) => return Err(anyhow::Error::from(errno).context("cannot receive")),
+            };
+            let input = match conversation.take_input() {
+                None => Cow::Borrowed(&buffer[..length]),
+                Some(mut input) => {
+                    input.extend_from_slice(&buffer[..length]);
+                    Cow::Owned(input)
+                }
+            };
+            if let Some(next) = self.serve(conversation, connection, input)? {
+                return Ok(next);
+            }
+            // Less than there was room for: that was all. What comes now, the kernel tells.
+            if length < buffer.len() && !ended && !self.is_stopping() {
+                return Ok(Next::Input);
+            }
+        }
+        Ok(Next::Turn)
+    }
+
+    /// Reads on for a client that was said goodbye to.
+    fn ignore(&mut self, connection: &OwnedFd) -> Result<Next> {
+        match recv(connection, &mut self.buffer) {
+            Ok(0) => Ok(Next::Close),
+            Ok(_) | Err(Errno::INTR) => Ok(Next::Turn),
+            Err(Errno::AGAIN) => Ok(Next::Input),
+            Err(_) => Ok(Next::Close),
+        }
+    }
+
+    /// Whether a client takes what is left for it, if slowly. The kernel tells of room only when there's plenty: so it is
+    /// tried.
+    fn still_reads(&self, reply: &mut Reply, connection: &OwnedFd) -> bool {
+        let is_well = reply.go_on(connection).is_ok();
+        let taken = std::mem::take(&mut reply.taken);
+        is_well && taken >= self.server.min_rate.saturating_mul(self.server.slow_timeout.as_secs().max(1))
+    }
+
+    fn lost(&self, conversation: &mut Conversation, why: impl std::fmt::Display) {
+        log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
+        if let Some(reply) = conversation.reply() {
+            let left = reply.file.as_ref().map_or(0, |(_, part)| part.end - part.start);
+            let unsent = left + (reply.data.len() - reply.sent) as u64;
+            let entry = reply.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
+            self.write_log(entry);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.server.patience.stop.is_asked()
+    }
+
+    /// The date is the same for a second, and so is what the cache knows.
+    fn look_at_the_clock(&mut self) {
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.answers.now = now;
+        if second != self.second {
+            self.second = second;
+            self.date = fmt_http_date(now);
+            self.answers.cache.tick(second);
+        }
+    }
+}

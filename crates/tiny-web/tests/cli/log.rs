@@ -1,0 +1,56 @@
+//! The access log.
+
+use std::fs;
+use std::path::Path;
+
+use crate::folder::Shown;
+use crate::harness::eventually;
+
+/// The lines of a log, once there are so many, without the dates.
+fn lines(log: &Path, count: usize) -> Vec<String> {
+    let read = || fs::read_to_string(log).unwrap_or_default();
+    eventually("the lines of the log", || read().lines().count() >= count);
+    let without_date = |line: &str| {
+        let (before, rest) = line.split_once('[').unwrap();
+        format!("{before}{}", rest.split_once("] ").unwrap().1)
+    };
+    read().lines().map(without_date).collect()
+}
+
+#[test]
+fn each_request_has_a_line_and_none_has_two() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("access.log");
+    let large = vec![b'x'; 3_000_000];
+    let shown = Shown::how(&[("a", b"12345"), ("large", &large)], &["--log", log.to_str().unwrap()]);
+    shown.server.get_with("/a?b=\"", "User-Agent: x\"\u{e9}\r\nReferer: y\r\n");
+    shown.server.get("/missing");
+    shown.server.get("/large");
+    let mut client = shown.server.connect();
+    client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n");
+    client.rest();
+    let lines = lines(&log, 5);
+    let not_found = shown.server.get("/x").body.len();
+    let expected = [
+        r#"127.0.0.1 - - "GET /a?b=\" HTTP/1.1" 200 5 "y" "x\"\xc3\xa9""#.to_owned(),
+        format!(r#"127.0.0.1 - - "GET /missing HTTP/1.1" 404 {not_found} "-" "-""#),
+        r#"127.0.0.1 - - "GET /large HTTP/1.1" 200 3000000 "-" "-""#.to_owned(),
+    ];
+    assert_eq!(lines[..3], expected);
+    assert_eq!(lines[3], "127.0.0.1 - - \"HEAD /a HTTP/1.1\" 200 0 \"-\" \"-\"");
+    assert!(lines[4].starts_with("127.0.0.1 - - \"nonsense\" 400 "), "{}", lines[4]);
+}
+
+#[test]
+fn a_log_that_was_moved_away_is_begun_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (log, old) = (place.path().join("log"), place.path().join("log.1"));
+    let shown = Shown::how(&[("a", b"a")], &["--log", log.to_str().unwrap()]);
+    shown.server.get("/a");
+    fs::rename(&log, &old).unwrap();
+    shown.server.signal("HUP");
+    eventually("a new log", || log.exists());
+    shown.server.get("/a?new");
+    assert!(lines(&log, 1)[0].contains("/a?new"));
+    assert_eq!(lines(&old, 1).len(), 1);
+}
