@@ -41,6 +41,8 @@ const MOST_AT_ONCE: usize = 64;
 const LEAST_AT_ONCE: usize = 2;
 /// When so many come at once, datagrams come faster than they can be answered one by one.
 const BUSY: usize = 3;
+/// How long datagrams gather, unless the user wants something else.
+pub const GATHER: Duration = Duration::from_micros(50);
 /// A thread needs no more.
 const STACK_BYTES: usize = 256 * 1024;
 
