@@ -85,7 +85,7 @@ fn run(options: Options) -> Result<()> {
 fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: Stop) -> Result<()> {
     match options.design() {
         #[cfg(target_os = "linux")]
-        Design::Batch if server.is_internet => batch::serve(sockets, server, options.gather.unwrap_or(batch::GATHER), stop),
+        Design::Batch if server.is_internet => batch::serve(sockets, server, stop),
         _ if options.faults.any() => {
             faulty::serve(sockets.swap_remove(0), server, options.faults.clone(), options.drain, &stop)
         }

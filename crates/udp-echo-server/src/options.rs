@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::{Args, Parser, ValueEnum};
 #[cfg(target_os = "linux")]
 use clap::{CommandFactory, error::ErrorKind};
-use clap::{Args, Parser, ValueEnum};
 use common::cli;
 use common::prefix::Prefix;
 
@@ -50,12 +50,6 @@ pub struct Options {
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
-
-    /// With --design batch, how long to let datagrams gather that come faster than one by one, to answer them together; 0s: not
-    /// at all [default: 50us]
-    #[cfg(target_os = "linux")]
-    #[arg(long, value_name = "TIME", value_parser = cli::duration)]
-    pub gather: Option<Duration>,
 
     /// Text to put before each datagram that is sent back; '' for a plain echo (RFC 862)
     #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
@@ -121,14 +115,9 @@ impl Options {
     /// An option that was given, and that only one design knows.
     #[cfg(target_os = "linux")]
     fn one_for_batch_alone(&self) -> Option<&'static str> {
-        if self.design == Some(Design::Batch) {
-            Some("--design batch")
-        } else if self.workers > 1 {
-            Some("--workers")
-        } else if self.gather.is_some() {
-            Some("--gather")
-        } else {
-            None
+        match self.design {
+            Some(Design::Batch) => Some("--design batch"),
+            _ => (self.workers > 1).then_some("--workers"),
         }
     }
 }
@@ -155,9 +144,7 @@ impl Design {
 /// A share is one of all replies, on average; which ones is settled by the seed and their order alone. What can be seen of a
 /// reply that was dropped is nothing, so nothing else happens to it.
 #[derive(Args, Clone, Debug)]
-#[command(
-    next_help_heading = "A bad network on demand (datagrams are answered one by one then)"
-)]
+#[command(next_help_heading = "A bad network on demand (datagrams are answered one by one then)")]
 pub struct Faults {
     /// Don't send this share of the replies
     #[arg(long, value_name = "SHARE", default_value = "0%", hide_default_value = true, value_parser = cli::share)]

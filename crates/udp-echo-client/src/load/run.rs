@@ -31,7 +31,8 @@ pub fn run(options: &Options) -> Result<()> {
     if u64::from(options.flows) > fit {
         bail!("cannot open {} flows: the limit on descriptors leaves room for {fit}", options.flows);
     }
-    let (at_once, told_apart) = (u64::from(options.flows) * u64::from(options.window), requests_told_apart(common.size));
+    let (at_once, told_apart) =
+        (u64::from(options.flows) * u64::from(options.window), requests_told_apart(common.size));
     if options.rate.is_none() && !options.find_rate && at_once > told_apart {
         let size = common.size;
         bail!("cannot tell {at_once} requests apart: a number of {size} bytes is the same again after {told_apart}");
