@@ -10,7 +10,6 @@ use crate::check::Theirs;
 use crate::harness::{Server, command, eventually, noise, peer, program, run};
 use crate::namespace::{counter, forge, inside, packets_on_loopback};
 use crate::udp::peer::{Peer, ask, client, client_at};
-use crate::udp_check::XINETD;
 
 /// What is forged in each test: two short ones, an empty one, a large one, and one that looks like a reply.
 const FORGED: usize = 5;
@@ -275,15 +274,9 @@ fn a_plain_echo_server_comes_to_an_end_whatever_it_cuts_off() {
 #[test]
 fn other_peoples_echo_servers_come_to_an_end() {
     inside(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = folder.path().join("xinetd.conf");
-        std::fs::write(&settings, XINETD.replace("port = 7", "port = 2002")).unwrap();
-        let pid = folder.path().join("xinetd.pid");
-        let (settings, pid) = (settings.to_str().unwrap(), pid.to_str().unwrap());
-        let others: [(&str, &[&str]); 3] = [
+        let others: [(&str, &[&str]); 2] = [
             ("socat", &["UDP4-LISTEN:2002,bind=127.0.0.1,fork", "PIPE"]),
             ("ncat", &["-u", "-l", "-k", "-e", "/bin/cat", "127.0.0.1", "2002"]),
-            ("xinetd", &["-dontfork", "-filelog", "/dev/null", "-f", settings, "-pidfile", pid]),
         ];
         for (name, arguments) in others {
             let Some(path) = peer(name) else { continue };

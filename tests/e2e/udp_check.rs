@@ -171,7 +171,7 @@ fn inetd_answers_from_the_wrong_address_as_well() {
 
 /// xinetd's own echo service.
 #[cfg(target_os = "linux")]
-pub const XINETD: &str = "
+const XINETD: &str = "
 service echo
 {
     type = INTERNAL UNLISTED
