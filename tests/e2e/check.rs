@@ -33,11 +33,7 @@ impl Theirs {
     /// Starts a server that says on stderr where it listens: `... listening on ... 127.0.0.1:2000`.
     pub fn start(command: impl Fn(u16) -> Command) -> (Theirs, String) {
         for _ in 0..MOST_STARTS {
-            let mut command = command(unused_port());
-            let server = Theirs(Process::start({
-                command.process_group(0);
-                command
-            }));
+            let server = Theirs::started(command(unused_port()));
             let mut port = None;
             eventually("a server that says where it listens, or that somebody else does", || {
                 let said = server.0.stderr();
@@ -50,6 +46,12 @@ impl Theirs {
             }
         }
         panic!("{MOST_STARTS} ports that were free a moment ago were taken");
+    }
+
+    /// Starts a server that says nothing.
+    pub fn started(mut command: Command) -> Theirs {
+        command.process_group(0);
+        Theirs(Process::start(command))
     }
 
     fn python(file: &str) -> Option<(Theirs, String)> {

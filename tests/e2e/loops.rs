@@ -6,7 +6,8 @@ mod load;
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use crate::harness::{Server, command, eventually, noise, program};
+use crate::check::Theirs;
+use crate::harness::{Server, command, eventually, noise, peer, program, run};
 use crate::namespace::{counter, forge, inside, packets_on_loopback};
 use crate::udp::peer::{Peer, ask, client, client_at};
 
@@ -265,6 +266,46 @@ fn a_plain_echo_server_comes_to_an_end_whatever_it_cuts_off() {
                 }
             }
         })
+    });
+}
+
+/// Here no answer tells that it is over: the other server may have a process for each client. But a loop that goes on shows
+/// between any two of a hundred questions.
+#[test]
+fn other_peoples_echo_servers_come_to_an_end() {
+    inside(|| {
+        let others: [(&str, &[&str]); 2] = [
+            ("socat", &["UDP4-LISTEN:2002,bind=127.0.0.1,fork", "PIPE"]),
+            ("ncat", &["-u", "-l", "-k", "-e", "/bin/cat", "127.0.0.1", "2002"]),
+        ];
+        for (name, arguments) in others {
+            let Some(path) = peer(name) else { continue };
+            let mut theirs = command(path);
+            theirs.args(arguments);
+            let theirs = Theirs::started(theirs);
+            eventually("their first answer", || run("udp-echo-client", &["127.0.0.1", "2002"]).status.success());
+            let client = client();
+            for_each_design(|| {
+                let before = packets_on_loopback();
+                let ours = server("127.0.0.1", 2001, &[]);
+                forge_five(local(1, 2002), local(1, 2001));
+                eventually("our server's word", || {
+                    ours.process.stderr().contains("it sends back what it was sent, again and again")
+                });
+                let (mut quiet, mut asked) = (0, 0);
+                let mut packets = packets_on_loopback();
+                while quiet < 100 {
+                    ask(&client, ours.address, format!("question {asked}").as_bytes());
+                    asked += 1;
+                    let now = packets_on_loopback();
+                    quiet = if now - packets == 2 { quiet + 1 } else { 0 };
+                    packets = now;
+                    assert!(packets - before - 2 * asked <= MOST_DATAGRAMS, "{name}");
+                }
+                account(ours);
+            });
+            drop(theirs);
+        }
     });
 }
 

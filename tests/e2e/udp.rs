@@ -218,8 +218,8 @@ fn both_signals_end_it_well() {
 #[test]
 fn bad_arguments_are_told_from_other_trouble() {
     let long = "x".repeat(1025);
-    let bad: [&[&str]; 9] = [
-        &["--port", "65536"],
+    let bad = [
+        &["--port", "65536"][..],
         &["--port", "-1"],
         &["--port", ""],
         &["--rate-limit", "0"],
@@ -228,6 +228,18 @@ fn bad_arguments_are_told_from_other_trouble() {
         &["--no-such-option"],
         &["one-too-many"],
         &["--port"],
+        // What would have no effect.
+        #[cfg(target_os = "linux")]
+        &["--design", "simple", "--workers", "2"],
+        #[cfg(target_os = "linux")]
+        &["--drop", "1%", "--workers", "2"],
+        #[cfg(target_os = "linux")]
+        &["--drop", "1%", "--design", "batch"],
+        #[cfg(target_os = "linux")]
+        &["--unix", "/nowhere/echo", "--design", "batch"],
+        &["--unix", "/nowhere/echo", "--rate-limit", "5"],
+        &["--unix", "/nowhere/echo", "--receive-buffer", "1MiB"],
+        &["--unix", "/nowhere/echo", "--host", "localhost"],
     ];
     for arguments in bad {
         let refused = run("udp-echo-server", arguments);

@@ -21,7 +21,8 @@ use crate::Errno;
 pub enum Address {
     /// IPv4 or IPv6.
     Internet(SocketAddr),
-    /// A socket in the file system: unix(7). A client's has no name, as a rule: then this is empty.
+    /// A socket in the file system: unix(7). A client's has no name, as a rule: then this is empty. For `bind`, Linux takes
+    /// that for the wish to choose a name itself, one that is in no file system ("autobind").
     #[cfg(unix)]
     Unix(PathBuf),
 }
@@ -191,6 +192,10 @@ pub(crate) fn to_kernel(address: &Address) -> std::result::Result<SocketAddrAny,
         Address::Internet(address) => Ok((*address).into()),
         #[cfg(unix)]
         Address::Unix(path) => {
+            #[cfg(target_os = "linux")]
+            if path.as_os_str().is_empty() {
+                return Ok(SocketAddrUnix::new_unnamed().into());
+            }
             #[cfg(target_os = "linux")]
             if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
                 return Ok(SocketAddrUnix::new_abstract_name(name)?.into());

@@ -150,7 +150,8 @@ fn prepare(socket: &OwnedFd, peer: &Address, way: Way) -> Result<(), Errno> {
     sockopt::set_nonblocking(socket)?;
     sockopt::set_receive_buffer(socket, RECEIVE_BUFFER_BYTES)?;
     if peer.internet().is_none() {
-        return Ok(());
+        // Nothing has a header there.
+        return if way.df || way.dscp.is_some() { Err(Errno::OPNOTSUPP) } else { Ok(()) };
     }
     #[cfg(target_os = "linux")]
     common::error_queue::turn_on(socket, peer.family())?;

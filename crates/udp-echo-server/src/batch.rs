@@ -5,9 +5,6 @@
 //! kernel. So datagrams that came glued together are taken as they are (GRO), each is looked at and answered by itself, and
 //! replies of one length to one client leave glued together again (GSO): `trains.rs`. The client gets single datagrams.
 //!
-//! The more come with one call, the less each costs. So while they come faster than one by one, the server looks the other way
-//! for a moment (`--gather`), as network cards do before they interrupt a processor; one that comes alone never waits.
-//!
 //! With `--workers`, each thread has a socket of its own, and the kernel chooses by the addresses of both ends: what one client
 //! sends is answered by one thread, in its order.
 
@@ -19,7 +16,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use common::Errno;
@@ -28,7 +25,6 @@ use common::berkeley::{OwnedFd, close, sendto};
 use common::datagrams::{Rooms, recvmmsg, sendmmsg, sendmsg_cut};
 use common::packet_info::{Arrival, sendmsg};
 use common::signal::Stop;
-use common::stats::schedule::be_punctual;
 use common::wait::{Interest, Wake, wait};
 
 use crate::server::Server;
@@ -39,20 +35,17 @@ use trains::{Reply, Yard};
 const MOST_AT_ONCE: usize = 64;
 /// So many at least, to tell whether there are more.
 const LEAST_AT_ONCE: usize = 2;
-/// When so many come at once, datagrams come faster than they can be answered one by one.
-const BUSY: usize = 3;
 /// A thread needs no more.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it. While they keep
-/// coming, it lets them gather for so long, and answers them together.
+/// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it.
 ///
 /// Errors: a socket itself is broken; there is no thread to be had. Then the other threads end with the process.
-pub fn serve(sockets: Vec<OwnedFd>, server: Server, gather: Duration, stop: Stop) -> Result<()> {
+pub fn serve(sockets: Vec<OwnedFd>, server: Server, stop: Stop) -> Result<()> {
     let (stop, count) = (Arc::new(stop), sockets.len());
     let (tell, told) = mpsc::channel();
     for socket in sockets {
-        let worker = Worker::new(socket, server.another(), gather, Arc::clone(&stop));
+        let worker = Worker::new(socket, server.another(), Arc::clone(&stop));
         let tell = tell.clone();
         let thread = thread::Builder::new().stack_size(STACK_BYTES);
         // Nobody listens any more if another one has failed.
@@ -76,22 +69,20 @@ struct Worker {
     trains: Vec<Range<usize>>,
     yard: Yard,
     prefix_bytes: usize,
-    gather: Duration,
     /// Whether replies may leave in trains: until it turns out that they can't.
     cuts: bool,
 }
 
 impl Worker {
-    fn new(socket: OwnedFd, server: Server, gather: Duration, stop: Arc<Stop>) -> Worker {
+    fn new(socket: OwnedFd, server: Server, stop: Arc<Stop>) -> Worker {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
         let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
         let yard = Yard::default();
-        Worker { socket, stop, server, rooms, arrivals, replies, trains, yard, prefix_bytes, gather, cuts: true }
+        Worker { socket, stop, server, rooms, arrivals, replies, trains, yard, prefix_bytes, cuts: true }
     }
 
     /// Receives and answers, again and again; returns the socket in the end.
     fn work(mut self) -> Result<OwnedFd> {
-        be_punctual();
         while !self.stop.is_asked() {
             let came = self.arrivals.len();
             if came < LEAST_AT_ONCE {
@@ -100,8 +91,6 @@ impl Worker {
                 if waited.context("cannot wait for datagrams")? == Wake::Stop {
                     break;
                 }
-            } else if (BUSY..MOST_AT_ONCE).contains(&came) && !self.gather.is_zero() {
-                thread::sleep(self.gather);
             }
             let most = (2 * came).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
             match recvmmsg(&self.socket, &mut self.rooms, most, &mut self.arrivals) {

@@ -30,7 +30,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use clap::Parser;
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
 use common::signal::Stop;
@@ -46,7 +45,7 @@ use tally::Tally;
 const NAME: &str = "udp-echo-server";
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::read();
     exit::report(NAME, run(options))
 }
 
@@ -86,7 +85,7 @@ fn run(options: Options) -> Result<()> {
 fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: Stop) -> Result<()> {
     match options.design() {
         #[cfg(target_os = "linux")]
-        Design::Batch if server.is_internet => batch::serve(sockets, server, options.gather, stop),
+        Design::Batch if server.is_internet => batch::serve(sockets, server, stop),
         _ if options.faults.any() => {
             faulty::serve(sockets.swap_remove(0), server, options.faults.clone(), options.drain, &stop)
         }
@@ -98,6 +97,7 @@ fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: Sto
 fn open(options: &Options) -> Result<Vec<OwnedFd>> {
     #[cfg(unix)]
     if let Some(socket) = listener::handed_over_datagram()? {
+        say_what_is_not_used(options);
         let local = common::sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
         ask_the_kernel(&socket, &local, options).context("cannot set up the socket")?;
         return Ok(vec![socket]);
@@ -129,6 +129,19 @@ fn open(options: &Options) -> Result<Vec<OwnedFd>> {
         }
     }
     Ok(sockets)
+}
+
+/// Who started the server has made the socket, and what was said here about one is too late.
+#[cfg(unix)]
+fn say_what_is_not_used(options: &Options) {
+    #[cfg(target_os = "linux")]
+    let workers = options.workers > 1;
+    #[cfg(not(target_os = "linux"))]
+    let workers = false;
+    let given = [("--host", options.listen.host.is_some()), ("--unix", options.unix.is_some()), ("--workers", workers)];
+    for (option, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        log::line(NAME, format_args!("{option} has no effect: a socket was handed over"));
+    }
 }
 
 /// `socket` and `bind`. There is no `listen` and no `accept`: all clients share this one socket.

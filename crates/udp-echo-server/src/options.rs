@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
+#[cfg(target_os = "linux")]
+use clap::{CommandFactory, error::ErrorKind};
 use common::cli;
 use common::prefix::Prefix;
 
 use crate::NAME;
 use crate::rate::Rate;
+
+/// What says nothing of a socket in the file system.
+#[cfg(unix)]
+const NETWORK_ONLY: [&str; 6] = ["host", "port", "receive_buffer", "allow_same_port", "allow_low_ports", "rate_limit"];
 
 /// Send each UDP datagram back to where it came from, with a prefix
 ///
@@ -28,7 +34,7 @@ pub struct Options {
     ///
     /// A client must have bound its own socket to a name, or there is nowhere to send the answer.
     #[cfg(unix)]
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = NETWORK_ONLY)]
     pub unix: Option<PathBuf>,
 
     /// Who may send to it: the permissions of its file, in octal
@@ -38,19 +44,14 @@ pub struct Options {
     #[arg(conflicts_with_all = ["host", "port"])]
     pub unix_mode: u32,
 
-    /// How datagrams are answered
-    #[arg(long, value_enum, default_value_t = Design::DEFAULT)]
-    pub design: Design,
+    /// How datagrams are answered [default: batch where there is such a thing, which is on Linux]
+    #[arg(long, value_enum)]
+    pub design: Option<Design>,
 
     /// Threads for --design batch, each with a socket of its own on the same port; a client's datagrams all go to one of them
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
-
-    /// With --design batch, how long to let datagrams gather that come faster than one by one, to answer them together; 0s: not
-    #[cfg(target_os = "linux")]
-    #[arg(long, value_name = "TIME", default_value = "50us", value_parser = cli::duration)]
-    pub gather: Duration,
 
     /// Text to put before each datagram that is sent back; '' for a plain echo (RFC 862)
     #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
@@ -92,13 +93,34 @@ pub struct Options {
 }
 
 impl Options {
+    /// Reads the command line; ends the process with status 2 if it is wrong. So it is if an option would have no effect.
+    pub fn read() -> Options {
+        let options = Options::parse();
+        #[cfg(target_os = "linux")]
+        if let Some(option) = options.one_for_batch_alone().filter(|_| options.design() != Design::Batch) {
+            let one_by_one = "datagrams are answered one by one with --design simple, with --unix and on a bad network";
+            let error = format!("{option} has no effect: {one_by_one}");
+            Options::command().error(ErrorKind::ArgumentConflict, error).exit();
+        }
+        options
+    }
+
     /// The design that is used: with a bad network, or in the file system, there's only one.
     pub fn design(&self) -> Design {
         #[cfg(unix)]
         let one_by_one = self.faults.any() || self.unix.is_some();
         #[cfg(windows)]
         let one_by_one = self.faults.any();
-        if one_by_one { Design::Simple } else { self.design }
+        if one_by_one { Design::Simple } else { self.design.unwrap_or(Design::DEFAULT) }
+    }
+
+    /// An option that was given, and that only one design knows.
+    #[cfg(target_os = "linux")]
+    fn one_for_batch_alone(&self) -> Option<&'static str> {
+        match self.design {
+            Some(Design::Batch) => Some("--design batch"),
+            _ => (self.workers > 1).then_some("--workers"),
+        }
     }
 }
 
@@ -124,9 +146,7 @@ impl Design {
 /// A share is one of all replies, on average; which ones is settled by the seed and their order alone. What can be seen of a
 /// reply that was dropped is nothing, so nothing else happens to it.
 #[derive(Args, Clone, Debug)]
-#[command(
-    next_help_heading = "A bad network on demand (datagrams are answered one by one then, whatever --design says)"
-)]
+#[command(next_help_heading = "A bad network on demand (datagrams are answered one by one then)")]
 pub struct Faults {
     /// Don't send this share of the replies
     #[arg(long, value_name = "SHARE", default_value = "0%", hide_default_value = true, value_parser = cli::share)]

@@ -31,6 +31,11 @@ pub fn run(options: &Options) -> Result<()> {
     if u64::from(options.flows) > fit {
         bail!("cannot open {} flows: the limit on descriptors leaves room for {fit}", options.flows);
     }
+    let (at_once, told_apart) = (u64::from(options.flows) * u64::from(options.window), told_apart(common.size));
+    if options.rate.is_none() && !options.find_rate && at_once > told_apart {
+        let bytes = if common.size == 1 { "1 byte".to_owned() } else { format!("{} bytes", common.size) };
+        bail!("cannot tell {at_once} requests apart: a number of {bytes} is the same again after {told_apart}");
+    }
     let peer = flow::find(&common.server.host, common.server.port, common.timeout)?;
     flow::fits(common.size, &peer)?;
     let train_bytes = common.size.saturating_mul(options.train as usize);
@@ -51,6 +56,11 @@ pub fn run(options: &Options) -> Result<()> {
         return screen::print(measured.text(common.json)).map(drop);
     }
     measure::finish(&trial(options.rate)?, common.json)
+}
+
+/// How many requests of so many bytes differ: seven bits of a byte are the number's.
+fn told_apart(size: usize) -> u64 {
+    1 << (7 * size.min(8))
 }
 
 impl Options {

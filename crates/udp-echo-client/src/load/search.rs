@@ -46,6 +46,7 @@ pub fn highest_rate(
     }
     match best {
         Some(best) => Ok(Measured { search: Some(tried), ..best }),
+        None if stop.is_asked() => bail!("cannot find a rate in so short a time"),
         None => bail!("cannot find a rate at which at most {} % are missing", max_loss * 100.0),
     }
 }

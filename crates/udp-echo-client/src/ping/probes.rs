@@ -230,10 +230,14 @@ impl<'a> Probes<'a> {
 
     fn tell(&mut self, arrival: &Arrival, now_ns: u64) -> Result<()> {
         let (size, peer) = (self.options.measure.size, &self.peer);
-        let which =
-            arrival.request.map_or("which can't be told".to_owned(), |request| format!("seq={}", request.sequence));
-        let time = arrival.request.map_or(0, |request| now_ns.saturating_sub(request.sent_ns));
-        let answer = |more: &str| format!("{size} bytes from {peer}: {which} time={} ms{more}", Milliseconds(time));
+        let (which, time) = match arrival.request {
+            Some(request) => {
+                let time = Milliseconds(now_ns.saturating_sub(request.sent_ns));
+                (format!("seq={}", request.sequence), format!(" time={time} ms"))
+            }
+            None => ("its seq can't be told".to_owned(), String::new()),
+        };
+        let answer = |more: &str| format!("{size} bytes from {peer}: {which}{time}{more}");
         let line = match arrival.kind {
             Kind::Answer { late: false, out_of_order: false } => answer(""),
             Kind::Answer { late: true, out_of_order: false } => answer(" (late)"),

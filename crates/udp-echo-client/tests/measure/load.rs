@@ -143,6 +143,12 @@ fn more_flows_than_descriptors_are_refused_in_a_sentence() {
 }
 
 #[test]
+fn requests_too_small_to_be_told_apart_are_refused_in_a_sentence() {
+    let run = client(&["load", "127.0.0.1", "1", "--size", "1", "--window", "129"]).assert().code(1).stdout("");
+    run.stderr("udp-echo-client: cannot tell 129 requests apart: a number of 1 byte is the same again after 128\n");
+}
+
+#[test]
 fn ctrl_c_prints_the_summary() {
     let (seen, wait) = mpsc::channel();
     let port = server(move |_, datagram| {
