@@ -17,7 +17,7 @@ pub struct Listen {
     pub host: Option<String>,
 
     /// Port to listen on; 0 lets the system choose one
-    #[arg(long, short, value_name = "PORT", default_value_t = PORT)]
+    #[arg(long, short, value_name = "PORT", default_value_t = PORT, value_parser = port)]
     pub port: u16,
 }
 
@@ -25,11 +25,11 @@ pub struct Listen {
 #[derive(Args, Debug)]
 pub struct Server {
     /// Name or address of the server; every address of a name is tried
-    #[arg(value_name = "HOST", default_value = "localhost")]
+    #[arg(value_name = "HOST", default_value = "localhost", value_parser = host)]
     pub host: String,
 
     /// Port of the server
-    #[arg(value_name = "PORT", default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_name = "PORT", default_value_t = PORT, value_parser = some_port)]
     pub port: u16,
 }
 
@@ -56,6 +56,30 @@ impl Trace {
 
 /// More than anybody waits, and little enough to be added to any moment.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The host in front of a port, unless it is the port itself, or both in one word.
+fn host(text: &str) -> Result<String, String> {
+    // As an address, 2000 is 0.0.7.208, where nobody is.
+    if some_port(text).is_ok() {
+        return Err(format!("the host comes before the port: localhost {text}"));
+    }
+    match text.split_once(':') {
+        Some((name, port)) if some_port(port).is_ok() && !name.is_empty() && name != "unix" => {
+            Err(format!("the port is a word of its own: {name} {port}"))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A port, or 0.
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a number from 0 to 65535".to_owned())
+}
+
+/// A port that somebody can listen on.
+fn some_port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "a number from 1 to 65535".to_owned())
+}
 
 /// A duration: `500ms`, `2s`, `1m`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -102,6 +126,22 @@ pub fn message(words: &[OsString]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_told_from_a_port() {
+        for right in
+            ["localhost", "127.0.0.1", "::1", "fe80::1%eth0", "unix:2000", "unix:./echo.sock", "0", "2130706433"]
+        {
+            assert_eq!(host(right).as_deref(), Ok(right));
+        }
+        assert_eq!(host("2000"), Err("the host comes before the port: localhost 2000".to_owned()));
+        assert_eq!(host("example.org:7"), Err("the port is a word of its own: example.org 7".to_owned()));
+        assert_eq!(port("0"), Ok(0));
+        assert_eq!(some_port("65535"), Ok(65535));
+        for wrong in ["0", "65536", "Hello", "-1", ""] {
+            assert!(some_port(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_and_sizes_have_units() {
