@@ -130,9 +130,8 @@ fn open(options: &Options) -> Result<OwnedFd> {
     let listener = match listener::handed_over()? {
         Some(listener) => listener,
         None => {
-            let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
-            let addresses = match unix {
-                Some(unix) => unix,
+            let addresses = match &options.unix {
+                Some(path) => vec![address::Address::Unix(path.clone())],
                 None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
             };
             listener::first_that_opens(&addresses, |address| {
