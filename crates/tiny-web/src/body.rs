@@ -89,12 +89,16 @@ impl BodyReader {
 
     /// Whether a line ends with this byte; otherwise it is one more of it.
     fn ends_line(&mut self, byte: u8) -> Result<bool, Status> {
-        let is_text = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        let may_come = match self.state {
+            State::DataEnd => false,
+            State::Size if self.line.is_empty() => byte.is_ascii_hexdigit(),
+            _ => byte == b'\t' || (byte >= b' ' && byte != 0x7f),
+        };
         match (self.line.last(), byte) {
             (Some(b'\r'), b'\n') => return Ok(true),
             (Some(b'\r'), _) => return Err(Status::BadRequest),
             (_, b'\r') => {}
-            _ if !is_text || matches!(self.state, State::DataEnd) => return Err(Status::BadRequest),
+            _ if !may_come => return Err(Status::BadRequest),
             _ if self.line.len() > SIZE_DIGITS + self.extras_left => return Err(Status::ContentTooLarge),
             _ => {}
         }
@@ -202,6 +206,7 @@ mod tests {
             (b"", "more"),
             (b"\r\n", "400"),
             (b"5\nhello\n0\n\n", "400"),
+            (b"hello", "400"),
             (b"5\r\nhello0\r\n\r\n", "400"),
             (b"5\r\nhello!\r\n0\r\n\r\n", "400"),
             (b"5\r\nhello\n\r0\r\n\r\n", "400"),
