@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -23,6 +24,8 @@ pub enum AccessLog {
     File {
         path: PathBuf,
         file: Mutex<File>,
+        /// The last line could not be written, which has been said.
+        is_failing: AtomicBool,
     },
 }
 
@@ -37,7 +40,7 @@ impl AccessLog {
         // By its full name, so that it can be opened again wherever the process is.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let file = Mutex::new(open(&path)?);
-        Ok(AccessLog::File { path, file })
+        Ok(AccessLog::File { path, file, is_failing: AtomicBool::new(false) })
     }
 
     /// The folder that its file is in.
@@ -65,19 +68,24 @@ impl AccessLog {
     }
 
     fn reopen(&self) {
-        let AccessLog::File { path, file } = self else { return };
+        let AccessLog::File { path, file, .. } = self else { return };
         match open(path) {
             Ok(new) => *file.lock().unwrap_or_else(PoisonError::into_inner) = new,
             Err(error) => log::line(crate::NAME, exit::describe(&error)),
         }
     }
 
-    /// Writes a line. A full disk is not the server's end.
+    /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
     pub fn write(&self, line: &[u8]) {
         match self {
             AccessLog::Stdout => listener::say(&String::from_utf8_lossy(line)),
-            AccessLog::File { file, .. } => {
-                let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
+            AccessLog::File { path, file, is_failing } => {
+                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
+                let was_failing = is_failing.swap(written.is_err(), Ordering::Relaxed);
+                if let (Err(error), false) = (written, was_failing) {
+                    let error = anyhow::Error::from(error).context(format!("cannot write {}", path.display()));
+                    log::client(crate::NAME, exit::describe(&error));
+                }
             }
         }
     }

@@ -16,60 +16,33 @@ use crate::status::Status;
 /// Room for everything in a chunked body that is not content: sizes and their line ends aside, extensions and trailers.
 const EXTRAS_BYTES: usize = 16 * 1024;
 /// A chunk's size in hexadecimal digits: enough for 64 bits.
-const SIZE_DIGITS: u32 = 16;
+const SIZE_DIGITS: usize = 16;
 
 /// A body on its way.
 pub struct BodyReader {
     state: State,
+    /// What has come of a line.
+    line: Vec<u8>,
     /// How much content may still come.
     left: u64,
     /// How much else.
     extras_left: usize,
 }
 
+/// What comes next.
 #[derive(Clone, Copy)]
 enum State {
     /// So many bytes, and that is all.
     Bytes(u64),
-    Size {
-        size: u64,
-        digits: u32,
-    },
-    Extension {
-        size: u64,
-        at: Extension,
-    },
-    SizeEnd {
-        size: u64,
-    },
+    /// The line with a chunk's size.
+    Size,
+    /// So many bytes of a chunk.
     Data(u64),
-    DataCr,
-    DataLf,
-    /// The beginning of a line after the last chunk.
-    Line,
-    /// In a trailer field; whether its colon has come, and whether there was anything before it.
-    Trailer {
-        named: bool,
-        colon: bool,
-    },
-    TrailerEnd,
-    LastLf,
+    /// The line end after them.
+    DataEnd,
+    /// A trailer field, or the empty line at the end.
+    Trailer,
     Done,
-}
-
-/// Where in an extension.
-#[derive(Clone, Copy)]
-enum Extension {
-    /// White space, before a semicolon.
-    Before,
-    NameStart,
-    Name,
-    AfterName,
-    ValueStart,
-    Token,
-    Quoted,
-    Escaped,
-    Closed,
 }
 
 impl BodyReader {
@@ -78,9 +51,9 @@ impl BodyReader {
         let state = match body {
             Body::Bytes(0) => State::Done,
             Body::Bytes(length) => State::Bytes(length),
-            Body::Chunked => State::Size { size: 0, digits: 0 },
+            Body::Chunked => State::Size,
         };
-        BodyReader { state, left: limits.body, extras_left: EXTRAS_BYTES }
+        BodyReader { state, line: Vec::new(), left: limits.body, extras_left: EXTRAS_BYTES }
     }
 
     /// Whether all of it has come.
@@ -95,92 +68,106 @@ impl BodyReader {
         let mut at = 0;
         while at < input.len() && !self.is_done() {
             if let State::Bytes(left) | State::Data(left) = &mut self.state {
-                let taken = left_of(*left).min(input.len() - at);
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len() - at);
                 *left -= taken as u64;
                 at += taken;
                 self.state = match self.state {
                     State::Bytes(0) => State::Done,
-                    State::Data(0) => State::DataCr,
+                    State::Data(0) => State::DataEnd,
                     goes_on => goes_on,
                 };
             } else {
-                self.state = self.step(input[at])?;
+                if self.ends_line(input[at])? {
+                    let line = std::mem::take(&mut self.line);
+                    self.state = self.after(line.strip_suffix(b"\r").unwrap_or(&line))?;
+                }
                 at += 1;
             }
         }
         Ok(at)
     }
 
-    /// What comes after this byte, which is no content.
-    fn step(&mut self, byte: u8) -> Result<State, Status> {
-        let is_text = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
-        Ok(match (self.state, byte) {
-            (State::Size { size, digits }, byte) if byte.is_ascii_hexdigit() && digits < SIZE_DIGITS => {
-                let digit = (byte as char).to_digit(16).unwrap_or_default();
-                State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
-            }
-            (State::Size { size, digits: 1.. }, b'\r') => State::SizeEnd { size },
-            (State::Size { size, digits: 1.. }, _) => self.extension(size, Extension::Closed, byte)?,
-            (State::Extension { size, at }, _) => self.extension(size, at, byte)?,
-            (State::SizeEnd { size: 0 }, b'\n') => State::Line,
-            (State::SizeEnd { size }, b'\n') => {
-                self.left = self.left.checked_sub(size).ok_or(Status::ContentTooLarge)?;
-                State::Data(size)
-            }
-            (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size { size: 0, digits: 0 },
-            (State::Line, b'\r') => State::LastLf,
-            (State::LastLf, b'\n') => State::Done,
-            (State::Line, _) => self.trailer(byte, false)?,
-            (State::Trailer { named, colon: false }, _) => self.trailer(byte, named)?,
-            (State::Trailer { colon: true, .. }, b'\r') => State::TrailerEnd,
-            (goes_on @ State::Trailer { .. }, _) if is_text => self.extra(goes_on)?,
-            (State::TrailerEnd, b'\n') => State::Line,
-            _ => return Err(Status::BadRequest),
-        })
-    }
-
-    /// A byte of an extension, or its end.
-    fn extension(&mut self, size: u64, at: Extension, byte: u8) -> Result<State, Status> {
-        use Extension::{AfterName, Before, Closed, Escaped, Name, NameStart, Quoted, Token, ValueStart};
-        let is_token = is_of_token(byte);
-        let is_text = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
-        let at = match (at, byte) {
-            (Name | Token | Closed, b'\r') => return Ok(State::SizeEnd { size }),
-            (Quoted, b'"') => Closed,
-            (Quoted, b'\\') => Escaped,
-            (Quoted | Escaped, _) if is_text => Quoted,
-            (Before | Closed | Token | Name | AfterName, b';') => NameStart,
-            (Before | Closed | Token, b' ' | b'\t') => Before,
-            (Name | AfterName, b' ' | b'\t') => AfterName,
-            (Name | AfterName, b'=') => ValueStart,
-            (NameStart | ValueStart, b' ' | b'\t') => at,
-            (NameStart | Name, _) if is_token => Name,
-            (ValueStart, b'"') => Quoted,
-            (ValueStart | Token, _) if is_token => Token,
-            _ => return Err(Status::BadRequest),
+    /// Whether a line ends with this byte; otherwise it is one more of it.
+    fn ends_line(&mut self, byte: u8) -> Result<bool, Status> {
+        let may_come = match self.state {
+            State::DataEnd => false,
+            State::Size if self.line.is_empty() => byte.is_ascii_hexdigit(),
+            _ => byte == b'\t' || (byte >= b' ' && byte != 0x7f),
         };
-        self.extra(State::Extension { size, at })
+        match (self.line.last(), byte) {
+            (Some(b'\r'), b'\n') => return Ok(true),
+            (Some(b'\r'), _) => return Err(Status::BadRequest),
+            (_, b'\r') => {}
+            _ if !may_come => return Err(Status::BadRequest),
+            _ if self.line.len() > SIZE_DIGITS + self.extras_left => return Err(Status::ContentTooLarge),
+            _ => {}
+        }
+        self.line.push(byte);
+        Ok(false)
     }
 
-    /// A byte of a trailer field's name, or the colon after it.
-    fn trailer(&mut self, byte: u8, named: bool) -> Result<State, Status> {
-        match byte {
-            b':' if named => self.extra(State::Trailer { named, colon: true }),
-            _ if is_of_token(byte) => self.extra(State::Trailer { named: true, colon: false }),
-            _ => Err(Status::BadRequest),
+    /// What comes after this line.
+    fn after(&mut self, line: &[u8]) -> Result<State, Status> {
+        match self.state {
+            State::DataEnd => Ok(State::Size),
+            State::Trailer if line.is_empty() => Ok(State::Done),
+            State::Trailer => {
+                let name = line.split(|&byte| byte == b':').next().filter(|name| name.len() < line.len());
+                if !name.is_some_and(|name| !name.is_empty() && name.iter().copied().all(is_of_token)) {
+                    return Err(Status::BadRequest);
+                }
+                self.extra(line).map(|()| State::Trailer)
+            }
+            _ => {
+                let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+                let (size, extensions) = line.split_at(digits);
+                let size = std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok());
+                let size = size.filter(|_| digits <= SIZE_DIGITS && are_extensions(extensions).is_some());
+                let size = size.ok_or(Status::BadRequest)?;
+                self.extra(extensions)?;
+                self.left = self.left.checked_sub(size).ok_or(Status::ContentTooLarge)?;
+                Ok(if size == 0 { State::Trailer } else { State::Data(size) })
+            }
         }
     }
 
-    /// One more byte that is neither content nor needed.
-    fn extra(&mut self, next: State) -> Result<State, Status> {
-        self.extras_left = self.extras_left.checked_sub(1).ok_or(Status::ContentTooLarge)?;
-        Ok(next)
+    /// Text that is neither content nor needed.
+    fn extra(&mut self, text: &[u8]) -> Result<(), Status> {
+        self.extras_left = self.extras_left.checked_sub(text.len()).ok_or(Status::ContentTooLarge)?;
+        Ok(())
     }
 }
 
-fn left_of(left: u64) -> usize {
-    usize::try_from(left).unwrap_or(usize::MAX)
+/// `chunk-ext`, to the end of the line. None: it is something else.
+fn are_extensions(mut rest: &[u8]) -> Option<()> {
+    while !rest.is_empty() {
+        rest = after_token(rest.trim_ascii_start().strip_prefix(b";")?)?;
+        if let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") {
+            rest = match value.trim_ascii_start().strip_prefix(b"\"") {
+                Some(quoted) => after_quoted(quoted)?,
+                None => after_token(value)?,
+            };
+        }
+    }
+    Some(())
+}
+
+/// What comes after white space and a token.
+fn after_token(text: &[u8]) -> Option<&[u8]> {
+    let text = text.trim_ascii_start();
+    let length = text.iter().take_while(|byte| is_of_token(**byte)).count();
+    (length > 0).then(|| &text[length..])
+}
+
+/// What comes after the quote that closes this one.
+fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        match text {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => text = rest,
+            [] => return None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +206,7 @@ mod tests {
             (b"", "more"),
             (b"\r\n", "400"),
             (b"5\nhello\n0\n\n", "400"),
+            (b"hello", "400"),
             (b"5\r\nhello0\r\n\r\n", "400"),
             (b"5\r\nhello!\r\n0\r\n\r\n", "400"),
             (b"5\r\nhello\n\r0\r\n\r\n", "400"),

@@ -44,14 +44,12 @@ impl Cache {
         Cache { files: HashMap::new(), key: Vec::new(), most_open, open: 0, second: 0 }
     }
 
-    /// Time goes by. Nothing large is kept for nobody.
+    /// Another second begins. Nothing large is kept for nobody.
     pub fn tick(&mut self, second: u64) {
-        if self.second != second {
-            self.second = second;
-            if self.open > 0 {
-                self.files.retain(|_, kept| kept.file.length <= SMALL_BYTES);
-                self.open = 0;
-            }
+        self.second = second;
+        if self.open > 0 {
+            self.files.retain(|_, kept| kept.file.length <= SMALL_BYTES);
+            self.open = 0;
         }
     }
 

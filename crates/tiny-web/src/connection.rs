@@ -4,9 +4,10 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
+use anyhow::{Context, Result, bail};
 use common::Errno;
 use common::berkeley::{OwnedFd, send};
-use common::events::Clock;
+use common::events::{Clock, Next};
 
 use crate::access_log::Entry;
 use crate::body::BodyReader;
@@ -122,39 +123,27 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// How sending went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    All,
-    /// There is no more room.
-    Some,
-    /// There may be room, but it is somebody else's turn.
-    Enough,
-}
-
 impl Reply {
-    /// Goes on sending, as long as there is room.
+    /// Goes on sending, as long as there is room. None: that was all.
     ///
     /// Errors: the connection broke; the file has become shorter, or can't be read. Then less was sent than promised, and
     /// the connection must end, so that the client notices.
-    pub fn go_on(&mut self, connection: &OwnedFd) -> anyhow::Result<Sent> {
+    pub fn go_on(&mut self, connection: &OwnedFd) -> Result<Option<Next>> {
         let before = self.sent;
-        let sent = send_some(connection, &self.data[before..]);
-        let count = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))?;
+        let count = send_some(connection, &self.data[before..])?;
         self.sent += count;
         self.taken += count as u64;
         if self.sent < self.data.len() {
-            return Ok(Sent::Some);
+            return Ok(Some(Next::Room));
         }
-        let Some((file, part)) = &mut self.file else { return Ok(Sent::All) };
+        let Some((file, part)) = &mut self.file else { return Ok(None) };
         let file = match &file.content {
             Content::File(file) => file,
             Content::Bytes(bytes) => {
-                let sent = send_some(connection, &bytes[part.start as usize..part.end as usize]);
-                let count = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))? as u64;
+                let count = send_some(connection, &bytes[part.start as usize..part.end as usize])? as u64;
                 part.start += count;
                 self.taken += count;
-                return Ok(if part.start == part.end { Sent::All } else { Sent::Some });
+                return Ok((part.start < part.end).then_some(Next::Room));
             }
         };
         let enough = part.end.min(part.start + BYTES_A_TURN);
@@ -168,31 +157,32 @@ impl Reply {
                         continue;
                     }
                     if file.metadata().is_ok_and(|metadata| metadata.len() <= part.start) {
-                        anyhow::bail!("cannot send a file to its end: it has become shorter");
+                        bail!("cannot send a file to its end: it has become shorter");
                     }
                     // To try again at once would only cost another call, and bring little.
-                    return Ok(Sent::Some);
+                    return Ok(Some(Next::Room));
                 }
-                Err(Errno::AGAIN) => return Ok(Sent::Some),
+                Err(Errno::AGAIN) => return Ok(Some(Next::Room)),
                 Err(Errno::INTR) => {}
-                Err(errno) => return Err(anyhow::Error::from(errno).context("cannot send a file to its end")),
+                Err(errno) => return Err(errno).context("cannot send a file to its end"),
             }
         }
-        Ok(if part.start == part.end { Sent::All } else { Sent::Enough })
+        // There may be room, but it is somebody else's turn.
+        Ok((part.start < part.end).then_some(Next::Turn))
     }
 }
 
 /// Sends as much as there is room for, and says how much that was.
 ///
 /// Errors: the connection broke.
-pub fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, Errno> {
+pub fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize> {
     let mut sent = 0;
     while sent < data.len() {
         match send(connection, &data[sent..]) {
             Ok(taken) => sent += taken,
             Err(Errno::AGAIN) => break,
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(errno).context("cannot send"),
         }
     }
     Ok(sent)
@@ -200,13 +190,13 @@ pub fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, Errno> {
 
 /// Sends some of a file from here on: the kernel does so by itself.
 #[cfg(target_os = "linux")]
-fn send_file(connection: &OwnedFd, file: &File, mut from: u64, most: u64) -> Result<usize, Errno> {
+fn send_file(connection: &OwnedFd, file: &File, mut from: u64, most: u64) -> std::result::Result<usize, Errno> {
     common::sendfile::sendfile(connection, file, &mut from, usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 /// Sends some of a file from here on, piece by piece, until there is no more room.
 #[cfg(not(target_os = "linux"))]
-fn send_file(connection: &OwnedFd, file: &File, from: u64, most: u64) -> Result<usize, Errno> {
+fn send_file(connection: &OwnedFd, file: &File, from: u64, most: u64) -> std::result::Result<usize, Errno> {
     use std::os::unix::fs::FileExt;
     let (mut piece, mut sent) = ([0; 32 * 1024], 0);
     while sent < most {

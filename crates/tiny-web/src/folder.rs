@@ -43,9 +43,9 @@ pub struct Folder {
 pub enum Found {
     File(Arc<Representation>),
     /// A folder without an index.
-    Folder(PathBuf),
+    Folder(LocalPath),
     /// A folder, asked for without its slash. Relative links in its page would lead astray.
-    FolderWithoutSlash,
+    FolderWithoutSlash(LocalPath),
 }
 
 impl Folder {
@@ -54,6 +54,8 @@ impl Folder {
     /// Errors: `cannot open DIR: …` when it's not there, or not a folder.
     pub fn open(path: &Path, cache_control: String, dotfiles: bool) -> Result<Folder> {
         let root = Dir::open_ambient_dir(path, ambient_authority());
+        // One that can be opened, but nothing in it, is of no use.
+        let root = root.and_then(|root| root.metadata(".").map(|_| root));
         let root = root.with_context(|| format!("cannot open {}", path.display()))?;
         Ok(Folder { root, cache_control, dotfiles })
     }
@@ -70,24 +72,21 @@ impl Folder {
     /// are said on stderr.
     pub fn find(
         &self,
-        path: &LocalPath,
+        path: LocalPath,
         wanted: Wanted,
         known: Option<&Arc<Representation>>,
         now: SystemTime,
     ) -> Result<Found, Status> {
         let mut below = path.below_root();
         let found = self.look(&below).and_then(|is_folder| match (is_folder, path.has_slash) {
-            (true, false) => Ok(Found::FolderWithoutSlash),
+            (true, false) => Ok(Found::FolderWithoutSlash(path)),
             (false, true) => Err(io::ErrorKind::NotADirectory.into()),
             (true, true) => {
                 below.push(INDEX);
                 match self.look(&below) {
                     Ok(false) => self.version(&below, wanted, known, now).map(Found::File),
                     Err(error) if status_of(&error) != Status::NotFound => Err(error),
-                    _ => {
-                        below.pop();
-                        Ok(Found::Folder(below.clone()))
-                    }
+                    _ => Ok(Found::Folder(path)),
                 }
             }
             (false, false) => self.version(&below, wanted, known, now).map(Found::File),

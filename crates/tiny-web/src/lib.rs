@@ -82,7 +82,8 @@ const SHARE_AT_LEAST: usize = 8;
 /// Errors: it can't start, or the listening socket is broken.
 pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
-    let pages = pages(&options)?;
+    let site = site(pages(&options)?, &options.show);
+    site.check()?;
     let log = options.log.as_deref().map(AccessLog::open).transpose()?.map(Arc::new);
     let socket_file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
     let listener = open(&options)?;
@@ -93,14 +94,14 @@ pub fn run(options: Options) -> Result<()> {
         listener::say(&format!("{NAME}: open {}\n", url(&local)));
     }
     if !options.no_sandbox {
-        confine(&pages, log.as_deref(), &options);
+        confine(&site.pages, log.as_deref(), &options);
     }
     if let Some(log) = &log {
         log.reopen_on_request()?;
     }
     let limits = &options.limits;
     let server = Server {
-        site: site(pages, &options.show),
+        site,
         constant: constant(&options.show),
         patience: Patience {
             stop,
@@ -129,9 +130,8 @@ fn open(options: &Options) -> Result<OwnedFd> {
     let listener = match listener::handed_over()? {
         Some(listener) => listener,
         None => {
-            let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
-            let addresses = match unix {
-                Some(unix) => unix,
+            let addresses = match &options.unix {
+                Some(path) => vec![address::Address::Unix(path.clone())],
                 None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
             };
             listener::first_that_opens(&addresses, |address| {

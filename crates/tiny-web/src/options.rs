@@ -152,7 +152,9 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// Fields that say how the others are to be read, or what only the server knows.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 14] = [
+    "accept-ranges",
+    "allow",
     "connection",
     "content-encoding",
     "content-length",

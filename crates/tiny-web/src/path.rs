@@ -43,7 +43,7 @@ impl LocalPath {
         for encoded in path.split('/').filter(|segment| !segment.is_empty()) {
             let segment = decode(encoded).ok_or(Status::BadRequest)?;
             let is_shown = if segments.is_empty() { is_shown_at_the_top } else { is_shown };
-            is_refused |= !is_shown(&segment, dotfiles) || segment.iter().any(|byte| NEVER_IN_A_NAME.contains(byte));
+            is_refused |= !is_shown(&segment, dotfiles);
             segments.push(segment);
         }
         if is_refused {
@@ -87,7 +87,8 @@ const NEVER_IN_A_NAME: &[u8] = b"/\\";
 
 /// Whether a name is shown: what begins with a dot is somebody's private matter. `.` and `..` never are.
 pub fn is_shown(name: &[u8], dotfiles: bool) -> bool {
-    !name.starts_with(b".") || (dotfiles && name != b"." && name != b"..")
+    let has_dot = name.starts_with(b".");
+    (!has_dot || (dotfiles && name != b"." && name != b"..")) && !name.iter().any(|byte| NEVER_IN_A_NAME.contains(byte))
 }
 
 /// What is there for everybody: RFC 8615.

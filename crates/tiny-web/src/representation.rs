@@ -1,7 +1,6 @@
 //! A file as it is sent, and what is said of it: RFC 9110 calls the two together a representation.
 
 use std::fs::{File, Metadata};
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -135,12 +134,6 @@ fn identity(metadata: &Metadata) -> Identity {
 pub fn content_type(path: &Path) -> String {
     let guess = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
     if guess.starts_with("text/") { format!("{guess}; charset=utf-8") } else { guess.to_owned() }
-}
-
-/// Writes a field of a number.
-pub fn number_field(out: &mut Vec<u8>, name: &str, number: u64) {
-    // Writing to memory can't fail.
-    let _ = write!(out, "{name}: {number}\r\n");
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A response to bytes: the status line, the fields, and where the content comes from.
 
+use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::folder::SMALL_BYTES;
 use crate::page;
-use crate::representation::{Content, Representation, number_field};
+use crate::representation::{Content, Representation};
 use crate::request::Persistence;
 use crate::status::Status;
 
@@ -80,7 +81,8 @@ impl Response {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&constant.fields);
         if !matches!(self.body, Body::None) {
-            number_field(out, "Content-Length", self.length());
+            // Writing to memory can't fail.
+            let _ = write!(out, "Content-Length: {}\r\n", self.length());
         }
         out.extend_from_slice(&self.fields);
         match &self.body {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use anyhow::bail;
+
 use crate::cache::{Cache, Known};
 use crate::coding::Wanted;
 use crate::condition::{self, Verdict};
@@ -55,6 +57,21 @@ pub struct Site {
     pub cached: bool,
     /// Whether pages of other sites may read what is sent here.
     pub cors: bool,
+}
+
+impl Site {
+    /// Makes sure that the application's page is there.
+    ///
+    /// Errors: `cannot show FILE: …`.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (Some(spa), Pages::Folder(folder)) = (&self.spa, &self.pages) else { return Ok(()) };
+        let path = LocalPath::of_target(spa, folder.dotfiles);
+        match path.and_then(|path| folder.find(path, Wanted::default(), None, SystemTime::UNIX_EPOCH)) {
+            Ok(Found::File(_)) => Ok(()),
+            Ok(_) => bail!("cannot show {spa} of this folder: it is a folder, too"),
+            Err(status) => bail!("cannot show {spa} of this folder: {}", status.reason().to_lowercase()),
+        }
+    }
 }
 
 /// Answers the requests of one loop.
@@ -117,70 +134,76 @@ impl Answers<'_> {
             return Err(Status::BadRequest);
         }
         let target = request.target.split('?').next().unwrap_or_default();
-        let (path, found) = match self.find(folder, target, wanted) {
-            Ok(found) => found,
-            Err(Status::NotFound) => match self.application(folder, target, wanted) {
-                Some(page) => return Ok(self.representation(request, &page)),
-                None => return Err(Status::NotFound),
-            },
-            Err(status) => return Err(status),
+        let found = match self.find(folder, target, wanted) {
+            Err(Status::NotFound) => self.application(folder, target, wanted).ok_or(Status::NotFound)?,
+            found => found?,
         };
         match found {
             Found::File(file) => Ok(self.representation(request, &file)),
-            Found::FolderWithoutSlash => {
-                let target = path.map(|path| path.folder_target()).unwrap_or_default();
-                Ok(Response::of_status(Status::MovedPermanently).with("Location", &target))
+            Found::FolderWithoutSlash(path) => {
+                Ok(Response::of_status(Status::MovedPermanently).with("Location", &path.folder_target()))
             }
             Found::Folder(_) if !site.listing => Err(Status::NotFound),
-            Found::Folder(below) => {
-                let (lines, is_all) = folder.lines(&below)?;
-                let name = below.strip_prefix(".").unwrap_or(&below).as_os_str().as_encoded_bytes();
-                let name = if name.is_empty() { Vec::new() } else { [name, b"/"].concat() };
-                let no_cache = if folder.cache_control.is_empty() { "" } else { NO_CACHE };
-                let list = Arc::new(Representation::of_list(listing::page(&name, lines, is_all), no_cache));
-                if site.cached {
-                    self.cache.put(target, wanted, &list);
-                }
+            Found::Folder(path) => {
+                let list = self.list(folder, &path)?;
                 Ok(self.representation(request, &list))
             }
         }
     }
 
-    /// What a target without its query leads to, from the cache if it is there; and its path, if that was looked at.
-    fn find(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Result<(Option<LocalPath>, Found), Status> {
+    /// A folder's list. Making it costs more than anything else here: so it is the same for the second, however its target
+    /// is spelt and whatever else the client wants.
+    fn list(&mut self, folder: &Folder, path: &LocalPath) -> Result<Arc<Representation>, Status> {
+        let target = path.folder_target();
+        if self.site.cached
+            && let Known::Fresh(list) = self.cache.get(&target, Wanted::default())
+        {
+            return Ok(list);
+        }
+        let below = path.below_root();
+        let (lines, is_all) = folder.lines(&below)?;
+        let name = below.strip_prefix(".").unwrap_or(&below).as_os_str().as_encoded_bytes();
+        let name = if name.is_empty() { Vec::new() } else { [name, b"/"].concat() };
+        let no_cache = if folder.cache_control.is_empty() { "" } else { NO_CACHE };
+        let list = Arc::new(Representation::of_list(listing::page(&name, lines, is_all), no_cache));
+        if self.site.cached {
+            self.cache.put(&target, Wanted::default(), &list);
+        }
+        Ok(list)
+    }
+
+    /// What a target without its query leads to, from the cache if it is there.
+    fn find(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Result<Found, Status> {
         let known = if self.site.cached { self.cache.get(target, wanted) } else { Known::Nothing };
         let stale = match known {
-            Known::Fresh(file) => return Ok((None, Found::File(file))),
+            Known::Fresh(file) => return Ok(Found::File(file)),
             Known::Stale(file) => Some(file),
             Known::Nothing => None,
         };
         let path = LocalPath::of_target(target, folder.dotfiles)?;
-        let found = folder.find(&path, wanted, stale.as_ref(), self.now)?;
+        let found = folder.find(path, wanted, stale.as_ref(), self.now)?;
         if let Found::File(file) = &found
             && self.site.cached
         {
             self.cache.put(target, wanted, file);
         }
-        Ok((Some(path), found))
+        Ok(found)
     }
 
     /// The application's page, where a page was asked for: a name with a dot in it is a file's.
-    fn application(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Option<Arc<Representation>> {
+    fn application(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Option<Found> {
         let spa = self.site.spa.as_deref()?;
         let path = LocalPath::of_target(target, folder.dotfiles).ok()?;
         if path.name().contains(&b'.') {
             return None;
         }
-        match self.find(folder, spa, wanted) {
-            Ok((_, Found::File(page))) => Some(page),
-            _ => None,
-        }
+        self.find(folder, spa, wanted).ok().filter(|found| matches!(found, Found::File(_)))
     }
 
     /// 404, with the folder's own page for it if there is one.
     fn not_found(&mut self) -> Response {
         if let Pages::Folder(folder) = &self.site.pages
-            && let Ok((_, Found::File(page))) = self.find(folder, NOT_FOUND_PAGE, Wanted::default())
+            && let Ok(Found::File(page)) = self.find(folder, NOT_FOUND_PAGE, Wanted::default())
         {
             let whole = 0..page.length;
             return Response::of_file(Status::NotFound, page, whole);

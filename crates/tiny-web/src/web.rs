@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::{OwnedFd, recv};
 use common::events::{Clock, Next, Service};
@@ -181,7 +181,7 @@ impl Web<'_> {
                 Err(Errno::INTR) => continue,
                 // Between requests nothing is lost.
                 Err(_) if !conversation.has_begun() => return Ok(Next::Close),
-                Err(errno) => return Err(anyhow::Error::from(errno).context("cannot receive")),
+                Err(errno) => return Err(errno).context("cannot receive"),
             };
             let input = match conversation.take_input() {
                 None => Cow::Borrowed(&buffer[..length]),

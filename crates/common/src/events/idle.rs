@@ -88,7 +88,7 @@ impl IdleLists {
 /// One list.
 struct IdleList {
     number: u8,
-    /// None: a connection may be silent for as long as it likes, and there is no list.
+    /// None: a connection may be silent for as long as it likes; the list only says who has been so for longest.
     allowance: Option<Duration>,
     tick_ms: u64,
     began: Instant,
@@ -119,20 +119,18 @@ impl IdleList {
     /// When the one at the front will have been silent for too long.
     fn next_deadline(&self) -> Option<Instant> {
         let ticks = u64::from(self.front_alive.wrapping_add(TICKS + 1));
-        (self.front != NOBODY).then(|| self.began + Duration::from_millis(self.tick_ms * ticks))
+        (self.allowance.is_some() && self.front != NOBODY)
+            .then(|| self.began + Duration::from_millis(self.tick_ms * ticks))
     }
 
     /// The one at the front, if it has been silent for too long.
     fn expired(&self) -> Option<usize> {
-        let late = self.front != NOBODY && self.now.wrapping_sub(self.front_alive) > TICKS;
+        let late = self.allowance.is_some() && self.front != NOBODY && self.now.wrapping_sub(self.front_alive) > TICKS;
         late.then_some(self.front as usize)
     }
 
     /// At the back.
     fn push<C>(&mut self, key: usize, entries: &mut Slab<Entry<C>>) {
-        if self.allowance.is_none() {
-            return;
-        }
         let old_back = std::mem::replace(&mut self.back, key as u32);
         entries[key].link = Link { before: old_back, behind: NOBODY, alive: self.now, list: self.number };
         match entries.get_mut(old_back as usize).filter(|_| old_back != NOBODY) {
@@ -231,6 +229,7 @@ mod tests {
         at(&mut lists, 63);
         lists.touch(0, clock(FOR_EVER, false), &mut entries);
         lists.touch(2, clock(HEAD, false), &mut entries);
+        assert_eq!(lists.front(FOR_EVER), Some(0), "it can give way, if it needn't");
         at(&mut lists, 66);
         assert_eq!(lists.expired().map(|(key, _)| key), Some(1));
         lists.remove(1, &mut entries);

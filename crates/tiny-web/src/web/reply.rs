@@ -6,8 +6,8 @@ use common::events::Next;
 
 use super::Web;
 use crate::access_log::Entry;
-use crate::connection::{Conversation, Reply, Rest, Sent, send_some};
-use crate::request::{Method, Persistence, Request, first_line};
+use crate::connection::{Conversation, Reply, Rest, send_some};
+use crate::request::{Persistence, Request, first_line};
 use crate::response::Response;
 use crate::status::Status;
 
@@ -32,23 +32,7 @@ impl Web<'_> {
         is_all: bool,
     ) -> Result<Option<Next>> {
         let response = self.answers.answer(request);
-        let persistence = if self.is_stopping() { Persistence::Closed } else { request.persistence };
-        let entry = self.server.log.as_ref().map(|_| {
-            Entry::new(&conversation.peer, self.date.as_bytes(), head, Some(&request.fields), response.status)
-        });
-        self.out.clear();
-        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
-        let length = response.length();
-        let (file, length) = match request.method {
-            Method::Head => (None, 0),
-            _ => (response.write_body(&mut self.out), length),
-        };
-        let then = match persistence {
-            Persistence::Closed if is_all => Then::Close,
-            Persistence::Closed => Then::Leave,
-            Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
-        };
-        self.send(conversation, connection, file, then, entry.map(|entry| (entry, length)))
+        self.say(conversation, connection, response, head, Some(request), is_all)
     }
 
     /// Refuses a request. Where the next one would begin is anybody's guess: this reply is the last.
@@ -60,21 +44,39 @@ impl Web<'_> {
         head: &[u8],
     ) -> Result<Next> {
         self.look_at_the_clock();
-        let response = Response::of_status(refusal);
+        let next = self.say(conversation, connection, Response::of_status(refusal), head, None, false)?;
+        Ok(next.unwrap_or(Next::Close))
+    }
+
+    /// Sends a response. Without a request, what came was none.
+    fn say(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        response: Response,
+        head: &[u8],
+        request: Option<&Request>,
+        is_all: bool,
+    ) -> Result<Option<Next>> {
+        let persistence = match request {
+            Some(request) if !self.is_stopping() => request.persistence,
+            _ => Persistence::Closed,
+        };
+        let then = match persistence {
+            Persistence::Closed if is_all => Then::Close,
+            Persistence::Closed => Then::Leave,
+            Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
+        };
         let is_head = first_line(head).starts_with(b"HEAD ");
         let length = if is_head { 0 } else { response.length() };
-        let entry = self
-            .server
-            .log
-            .as_ref()
-            .map(|_| (Entry::new(&conversation.peer, self.date.as_bytes(), head, None, refusal), length));
+        let entry = self.server.log.as_ref().map(|_| {
+            let fields = request.map(|request| &request.fields);
+            (Entry::new(&conversation.peer, self.date.as_bytes(), head, fields, response.status), length)
+        });
         self.out.clear();
-        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, Persistence::Closed);
-        if !is_head {
-            response.write_body(&mut self.out);
-        }
-        let next = self.send(conversation, connection, None, Then::Leave, entry)?;
-        Ok(next.unwrap_or(Next::Close))
+        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
+        let file = if is_head { None } else { response.write_body(&mut self.out) };
+        self.send(conversation, connection, file, then, entry)
     }
 
     /// Sends what is in `out`, and the file after it. None: that's it, and the connection goes on. What there is no room for is
@@ -87,8 +89,7 @@ impl Web<'_> {
         then: Then,
         entry: Option<(Entry, u64)>,
     ) -> Result<Option<Next>> {
-        let sent = send_some(connection, &self.out);
-        let sent = sent.map_err(|errno| anyhow::Error::from(errno).context("cannot send"))?;
+        let sent = send_some(connection, &self.out)?;
         if sent == self.out.len() && file.is_none() {
             self.write_log(entry);
             return match then {
@@ -111,17 +112,14 @@ impl Web<'_> {
         connection: &OwnedFd,
     ) -> Result<Option<Next>> {
         let Some(reply) = conversation.reply() else { return Ok(None) };
-        match reply.go_on(connection)? {
-            Sent::Some => Ok(Some(Next::Room)),
-            Sent::Enough => Ok(Some(Next::Turn)),
-            Sent::All => {
-                let reply = conversation.on_its_way().reply.take();
-                conversation.renewed = true;
-                let is_last = reply.as_ref().is_some_and(|reply| reply.is_last);
-                self.write_log(reply.and_then(|reply| reply.entry));
-                if is_last { self.leave(conversation, connection).map(Some) } else { Ok(None) }
-            }
+        if let Some(next) = reply.go_on(connection)? {
+            return Ok(Some(next));
         }
+        let reply = conversation.on_its_way().reply.take();
+        conversation.renewed = true;
+        let is_last = reply.as_ref().is_some_and(|reply| reply.is_last);
+        self.write_log(reply.and_then(|reply| reply.entry));
+        if is_last { self.leave(conversation, connection).map(Some) } else { Ok(None) }
     }
 
     pub(super) fn write_log(&self, entry: Option<(Entry, u64)>) {

@@ -33,6 +33,19 @@ fn an_address_has_its_share_of_connections_and_no_more() {
 }
 
 #[test]
+fn a_client_between_requests_gives_way_even_where_it_may_stay_for_ever() {
+    for idle in ["30s", "0s"] {
+        let server = Server::start(&["--max-connections", "2", "--workers", "1", "--idle-timeout", idle]);
+        let mut clients = [server.connect(), server.connect(), server.connect()];
+        for client in &mut clients {
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.reply().status, 200);
+        }
+        assert_eq!(clients[0].rest(), b"");
+    }
+}
+
+#[test]
 fn a_client_that_does_not_read_is_cut_off() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let options = ["--slow-timeout", "200ms", "--log", log.path().to_str().unwrap()];

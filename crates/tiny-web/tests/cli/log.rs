@@ -54,3 +54,15 @@ fn a_log_that_was_moved_away_is_begun_anew() {
     assert!(lines(&log, 1)[0].contains("/a?new"));
     assert_eq!(lines(&old, 1).len(), 1);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_said_once_and_is_not_the_end() {
+    let shown = Shown::how(&[("a", b"a")], &["--log", "/dev/full"]);
+    for _ in 0..3 {
+        assert_eq!(shown.server.get("/a").status, 200);
+    }
+    shown.server.signal("TERM");
+    let (_, stderr) = shown.server.end();
+    assert_eq!(stderr, "tiny-web: cannot write /dev/full: no space left on device\n");
+}

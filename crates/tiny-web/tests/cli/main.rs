@@ -111,6 +111,13 @@ fn a_file_is_no_folder() {
 }
 
 #[test]
+fn an_application_without_its_page_is_told_at_the_start() {
+    let place = tempfile::tempdir().unwrap();
+    let run = tiny_web().arg(place.path()).args(["--spa", "app.html", "--port", "0"]).assert().code(1).stdout("");
+    run.stderr("tiny-web: cannot show /app.html of this folder: not found\n");
+}
+
+#[test]
 fn a_second_server_on_the_same_port_says_that_it_is_taken() {
     let first = Server::start(&[]);
     let port = first.port.to_string();

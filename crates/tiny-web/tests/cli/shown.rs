@@ -4,8 +4,14 @@ use crate::folder::Shown;
 
 #[test]
 fn a_folder_without_an_index_is_shown_as_a_list() {
-    let shown =
-        Shown::with(&[("b.txt", b"12345"), ("a/x", b""), ("<i>.txt", b""), (".hidden", b""), (".well-known/y", b"y")]);
+    let shown = Shown::with(&[
+        ("b.txt", b"12345"),
+        ("b\\.txt", b""),
+        ("a/x", b""),
+        ("<i>.txt", b""),
+        (".hidden", b""),
+        (".well-known/y", b"y"),
+    ]);
     let list = shown.server.get("/");
     assert_eq!((list.status, list.field("Content-Type")), (200, Some("text/html; charset=utf-8")));
     let links: Vec<&str> =
