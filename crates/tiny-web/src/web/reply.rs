@@ -15,7 +15,7 @@ use crate::status::Status;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     GoOn,
-    /// It is closed. All input has been read, and a small reply is on its way before that: nothing is lost.
+    /// It is closed. The client wants that, all input has been read, and a small reply is on its way: nothing is lost.
     Close,
     /// It is closed in a while: see [`Web::leave`].
     Leave,
@@ -62,8 +62,10 @@ impl Web<'_> {
             Some(request) if !self.is_stopping() => request.persistence,
             _ => Persistence::Closed,
         };
+        // A client that doesn't know yet that this reply is the last may have its next request on its way.
+        let is_known = request.is_some_and(|request| request.persistence == Persistence::Closed);
         let then = match persistence {
-            Persistence::Closed if is_all => Then::Close,
+            Persistence::Closed if is_all && is_known => Then::Close,
             Persistence::Closed => Then::Leave,
             Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
         };
