@@ -111,6 +111,7 @@ impl Service for EchoService<'_> {
         Some(Conversation { unsent: None, peer: peer.into(), given_up: false })
     }
 
+    #[inline(always)]
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
         let turn = if conversation.given_up {
             self.ignore(connection)
@@ -144,6 +145,7 @@ type Failure = (&'static str, Errno);
 
 impl EchoService<'_> {
     /// First what is left to send; then `recv` and `send`, until there is no more input or no more room.
+    #[inline(always)]
     fn send_back(
         &mut self,
         conversation: &mut Conversation,
@@ -190,6 +192,7 @@ impl EchoService<'_> {
         sent > 0
     }
 
+    #[cold]
     /// Reads on for a client that was given up, so that its last replies aren't destroyed by a reset.
     fn ignore(&mut self, connection: &OwnedFd) -> Result<Next, Failure> {
         match recv(connection, &mut self.buffer[self.echo.prefix.as_bytes().len()..]) {
@@ -201,6 +204,7 @@ impl EchoService<'_> {
     }
 
     /// Sends as much as there is room for.
+    #[inline(always)]
     fn send_some(&self, connection: &OwnedFd, data: &[u8]) -> Result<usize, Failure> {
         let mut sent = 0;
         while sent < data.len() {
