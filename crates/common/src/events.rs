@@ -26,6 +26,7 @@ use rustix::fd::AsRawFd;
 use slab::Slab;
 
 use crate::berkeley::{OwnedFd, close};
+use crate::signal::Requests;
 use crate::wait::{GaveUp, Patience};
 
 use accepting::Accepting;
@@ -34,6 +35,7 @@ use idle::{IdleLists, Link};
 const LISTENER: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
 const INBOX: Token = Token(usize::MAX - 2);
+const REQUEST: Token = Token(usize::MAX - 3);
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
@@ -58,6 +60,7 @@ pub struct EventLoop<'a, S: Service> {
     own: usize,
     poll: Poll,
     accepting: Option<Accepting>,
+    requests: Option<&'a Requests>,
     connections: Slab<Entry<S::Conversation>>,
     idle: IdleLists,
     /// Those that have more to do than their turn allowed, and whether each's client has sent its last byte.
@@ -86,6 +89,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
             own,
             poll,
             accepting: None,
+            requests: None,
             connections: Slab::new(),
             idle,
             busy: VecDeque::new(),
@@ -94,6 +98,18 @@ impl<'a, S: Service> EventLoop<'a, S> {
             drained: false,
             finished: false,
         })
+    }
+
+    /// Lets this loop answer the requests for a report; with one loop, the process needs no other thread for them, with which
+    /// each system call would cost more.
+    ///
+    /// Errors: as epoll_ctl(2) and ioctl(2).
+    pub fn report_on(&mut self, requests: &'a Requests) -> Result<()> {
+        let pipe = requests.without_waiting()?.as_raw_fd();
+        let registered = self.poll.registry().register(&mut SourceFd(&pipe), REQUEST, Interest::READABLE);
+        registered.context("cannot watch for signals")?;
+        self.requests = Some(requests);
+        Ok(())
     }
 
     /// Runs until the server has been asked to stop and the last connection is closed.
@@ -117,6 +133,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     LISTENER => self.clients_wait(),
                     INBOX => handed_over = true,
                     STOP => {}
+                    REQUEST => self.report(),
                     Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
                 }
             }
@@ -131,6 +148,13 @@ impl<'a, S: Service> EventLoop<'a, S> {
             self.give_up_the_late(now);
         }
         Ok(())
+    }
+
+    /// Those that came since the last time have one answer.
+    fn report(&self) {
+        if self.requests.is_some_and(Requests::take_all) {
+            self.service.report();
+        }
     }
 
     /// How long to wait for events at most; None: for ever.

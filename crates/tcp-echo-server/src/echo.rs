@@ -34,6 +34,9 @@ pub struct Echo {
     pub faults: Option<Faults>,
     /// What has happened.
     pub counters: Arc<Counters>,
+    /// SIGUSR1: they are to be printed.
+    #[cfg(unix)]
+    pub requests: Arc<common::signal::Requests>,
 }
 
 /// Talks to one client until it is done, or the connection breaks, or the server's patience is at its end. Whatever happens

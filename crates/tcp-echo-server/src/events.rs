@@ -27,7 +27,7 @@ const OTHER_DESCRIPTORS: usize = 12;
 const DESCRIPTORS_A_LOOP: usize = 2;
 
 /// Serves up to `most` clients at once with so many loops, until the server is asked to stop; then returns when the last has
-/// gone. None: as many clients as there are descriptors for, and a loop for each processor.
+/// gone. None: as many clients as there are descriptors for, and a loop for each processor. The first answers SIGUSR1.
 ///
 /// Errors: the listening socket or an event queue is broken.
 pub fn serve(listener: OwnedFd, echo: &Echo, most: Option<usize>, workers: Option<u16>) -> Result<()> {
@@ -41,6 +41,7 @@ pub fn serve(listener: OwnedFd, echo: &Echo, most: Option<usize>, workers: Optio
         let service = EchoService { echo, buffer: echo.prefix.buffer(echo.buffer_bytes) };
         loops.push(EventLoop::new(service, &echo.patience, &crew, own, poll)?);
     }
+    loops[0].report_on(&echo.requests)?;
     loops[0].accept_from(listener, crate::NAME, echo.once)?;
     thread::scope(|scope| {
         let mut loops = loops.into_iter();
@@ -126,6 +127,10 @@ impl Service for EchoService<'_> {
             log::client(crate::NAME, format_args!("lost {}: cannot {call}: {}", conversation.peer, exit::plain(errno)));
             Next::Close
         })
+    }
+
+    fn report(&self) {
+        log::line(crate::NAME, &self.echo.counters);
     }
 
     fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {

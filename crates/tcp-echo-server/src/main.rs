@@ -33,7 +33,6 @@ use common::signal::Stop;
 use common::wait::Patience;
 use common::{address, exit, listener, log};
 
-use counters::Counters;
 use echo::Echo;
 use options::{Design, Options};
 
@@ -50,9 +49,8 @@ fn run(options: Options) -> Result<()> {
     let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
     let listener = open(&options)?;
     let stop = Stop::on_signals()?;
-    let counters = Arc::new(Counters::default());
     #[cfg(unix)]
-    report_on_request(Arc::clone(&counters))?;
+    let requests = Arc::new(common::signal::Requests::on_usr1()?);
     listener::announce(NAME, &listener)?;
     let idle = Some(options.idle_timeout).filter(|idle| !idle.is_zero());
     let echo = Echo {
@@ -62,23 +60,29 @@ fn run(options: Options) -> Result<()> {
         once: options.once,
         verbose: options.verbose,
         faults: Some(options.faults.clone()).filter(options::Faults::any),
-        counters: Arc::clone(&counters),
+        counters: Arc::default(),
+        #[cfg(unix)]
+        requests,
     };
     serve(listener, &echo, &options)?;
-    log::line(NAME, counters);
+    log::line(NAME, echo.counters);
     Ok(())
 }
 
 /// Hands the listening socket to the design that was chosen.
 fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
     let most = options.max_connections.map(|most| most as usize);
+    #[cfg(unix)]
+    if options.design == Design::Events && echo.faults.is_none() {
+        return events::serve(listener, echo, most, options.workers);
+    }
+    #[cfg(unix)]
+    report_on_request(echo)?;
     if options.faults.never_accept {
         return faults::never_accept(listener, echo);
     }
     match options.design {
         Design::Iterative => iterative::serve(listener, echo),
-        #[cfg(unix)]
-        Design::Events if echo.faults.is_none() => events::serve(listener, echo, most, options.workers),
         _ => threads::serve(listener, echo, most.unwrap_or(threads::MOST_CONNECTIONS)),
     }
 }
@@ -108,11 +112,11 @@ fn open(options: &Options) -> Result<OwnedFd> {
     })
 }
 
-/// Prints the counters each time that SIGUSR1 asks for them.
+/// Prints the counters each time that SIGUSR1 asks for them, in a thread of its own.
 #[cfg(unix)]
-fn report_on_request(counters: Arc<Counters>) -> Result<()> {
+fn report_on_request(echo: &Echo) -> Result<()> {
     use anyhow::Context;
-    let requests = common::signal::Requests::on_usr1()?;
+    let (requests, counters) = (Arc::clone(&echo.requests), Arc::clone(&echo.counters));
     let report = move || {
         while requests.wait() {
             log::line(NAME, &counters);

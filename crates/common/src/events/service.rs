@@ -36,6 +36,9 @@ pub trait Service {
     /// last byte, which may still have to be received. When the server is asked to stop, each conversation has a turn.
     fn go_on(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, ended: bool) -> Next;
 
+    /// SIGUSR1 asks how things are.
+    fn report(&self) {}
+
     /// The conversation has used up its allowance, or the drain is over: the server ends it. From then on `go_on` reads and ignores what comes, until its end. A client that was
     /// thought to be silent may turn out to read, only slowly: `Room` says that it goes on after all.
     fn give_up(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, why: GaveUp) -> Next;
