@@ -128,6 +128,7 @@ impl Flow {
     /// `send`, for what [`Self::ask`] has collected.
     ///
     /// Errors: the connection is broken.
+    #[inline(always)]
     pub fn send(&mut self, wire: &mut Wire) -> Result<(), End> {
         let result = send_some(&self.connection, &wire.output).map(|sent| {
             self.unsent.extend_from_slice(&wire.output[sent..]);
@@ -143,6 +144,7 @@ impl Flow {
     /// `send` again, for what the kernel had no room for.
     ///
     /// Errors: the connection is broken.
+    #[inline(always)]
     pub fn send_rest(&mut self) -> Result<(), End> {
         if self.is_stuck() {
             self.taken += send_some(&self.connection, &self.unsent[self.taken..])?;
@@ -157,7 +159,7 @@ impl Flow {
     /// `recv`, once, and hands each request that is answered now to `answered`, with the time.
     ///
     /// Errors: the connection is broken or at its end, or the reply is wrong.
-    #[inline]
+    #[inline(always)]
     pub fn receive(&mut self, wire: &mut Wire, mut answered: impl FnMut(&Request, u64)) -> Result<Input, End> {
         let length = match recv(&self.connection, &mut wire.input) {
             Ok(0) => return Err(End::Closed),
@@ -195,6 +197,7 @@ impl Flow {
 }
 
 /// Sends as much as there is room for.
+#[inline(always)]
 fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize, End> {
     let mut sent = 0;
     while sent < data.len() {

@@ -1,7 +1,8 @@
 //! The event loop of a load: one thread that never waits for one connection in particular.
 //!
 //! What makes it cheap: one `recv` and one `send` for each round trip and nothing else, as long as the kernel has many events
-//! at a time to tell; a look at the clock with each; replies compared where they lie; and no memory asked for. All that has
+//! at a time to tell; no function that returns between them (see `common::events`); a look at the clock with each; replies
+//! compared where they lie; and no memory asked for. All that has
 //! come is received first, and only then all that is due is sent: so a server has many requests at a time to answer, and
 //! neither side falls asleep and is woken up for each of them.
 
@@ -133,14 +134,20 @@ impl<'a> Engine<'a> {
                 self.go_on(event.token().0, event.is_read_closed() || event.is_error());
             }
             self.events = events;
-            for _ in 0..self.busy.len() {
-                if let Some((key, ended)) = self.busy.pop_front() {
-                    self.go_on(key, ended);
-                }
-            }
+            self.go_on_with_the_busy();
         }
         self.progress.end();
         Ok(())
+    }
+
+    /// Those with more input have another turn.
+    #[inline(never)]
+    fn go_on_with_the_busy(&mut self) {
+        for _ in 0..self.busy.len() {
+            if let Some((key, ended)) = self.busy.pop_front() {
+                self.go_on(key, ended);
+            }
+        }
     }
 
     /// Waits for events, for the next request to be due, or for the next tick.
@@ -172,6 +179,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Gives the requests that are due to the connections that are free. Without a schedule each gets what it has room for.
+    #[inline(always)]
     fn send_what_is_due(&mut self, now_ns: u64) {
         let closed_loop = self.plan.next_due_ns().is_none();
         loop {
@@ -201,6 +209,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Sends a portion of at most so many requests on a connection.
+    #[inline(always)]
     fn fill(&mut self, key: usize, most: usize, now_ns: u64) {
         let Line::Open(flow) = &mut self.lines.all[key] else { return };
         let mut asked = 0;
@@ -221,6 +230,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A connection's turn: what couldn't be sent, then `recv`, then the next requests.
+    #[inline(always)]
     fn go_on(&mut self, key: usize, ended: bool) {
         let flow = match &mut self.lines.all[key] {
             Line::Open(flow) => flow,
@@ -276,6 +286,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A connection is of no more use, and another takes its place.
+    #[cold]
     fn lose(&mut self, key: usize, why: &End) {
         let Some(flow) = self.lines.take_down(key) else { return };
         self.on_their_way -= flow.outstanding().len();
