@@ -12,6 +12,8 @@ use common::wait::GaveUp;
 pub struct Counters {
     /// Clients that were accepted.
     pub connections: Counter,
+    /// Those of them that could not be served. One client too many is not refused: it waits in the queue.
+    pub refused: Counter,
     /// Bytes that came from them.
     pub received: Counter,
     /// Bytes that were sent back, prefixes and all.
@@ -74,6 +76,7 @@ impl fmt::Display for Counters {
         let (connections, received, sent) = (self.connections.get(), self.received.get(), self.sent.get());
         write!(f, "connections {connections}, received {received} bytes, sent {sent} bytes")?;
         let others = [
+            ("refused", &self.refused),
             ("timed out", &self.timed_out),
             ("cut off at the end", &self.drained),
             ("reset by clients", &self.reset_by_clients),
@@ -98,7 +101,9 @@ mod tests {
         counters.received.add(11);
         assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes");
         counters.gave_up(GaveUp::Drained);
-        assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes, cut off at the end 1");
+        counters.refused.add(1);
+        let others = "refused 1, cut off at the end 1";
+        assert_eq!(counters.to_string(), format!("connections 0, received 11 bytes, sent 0 bytes, {others}"));
     }
 
     #[test]

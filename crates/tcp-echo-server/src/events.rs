@@ -112,6 +112,12 @@ impl Service for EchoService<'_> {
         Some(Conversation { unsent: None, peer: peer.into(), given_up: false })
     }
 
+    fn refused(&mut self, conversation: &mut Conversation, errno: Errno) {
+        self.echo.counters.refused.add(1);
+        let (peer, cause) = (&conversation.peer, exit::plain(errno));
+        log::client(crate::NAME, format_args!("refused {peer}: the event queue has no room for it: {cause}"));
+    }
+
     #[inline(always)]
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
         let turn = if conversation.given_up {

@@ -99,6 +99,10 @@ impl<'a> Service for Web<'a> {
         place.map(|place| Conversation::new(peer, place))
     }
 
+    fn refused(&mut self, conversation: &mut Conversation, errno: Errno) {
+        self.lost(conversation, format_args!("the event queue has no room for it: {}", exit::plain(errno)));
+    }
+
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
         let turn =
             if conversation.leaving { self.ignore(connection) } else { self.talk(conversation, connection, ended) };

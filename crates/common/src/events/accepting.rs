@@ -118,7 +118,8 @@ impl<S: Service> EventLoop<'_, S> {
         let entry = self.connections.vacant_entry();
         let (key, fd) = (entry.key(), connection.as_raw_fd());
         // What has come since its turn, the event queue tells at once.
-        if self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE).is_err() {
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
+            self.service.refused(&mut conversation, Errno::from_io_error(&error).unwrap_or(Errno::NOMEM));
             return self.close_one(connection);
         }
         entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });

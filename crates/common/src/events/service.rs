@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::OwnedFd;
 use crate::wait::{GaveUp, Patience};
@@ -31,6 +32,10 @@ pub trait Service {
 
     /// A client has come. None: it isn't served.
     fn begin(&mut self, connection: &OwnedFd, peer: &Address) -> Option<Self::Conversation>;
+
+    /// A client that has come can't be served, and its connection is closed: the event queue has no room for it
+    /// (`ENOSPC`, see epoll(7) on `max_user_watches`; `ENOMEM`).
+    fn refused(&mut self, conversation: &mut Self::Conversation, errno: Errno);
 
     /// The connection is ready: does what can be done without waiting, but not for long. `ended`: the client has sent its
     /// last byte, which may still have to be received. When the server is asked to stop, each conversation has a turn.
