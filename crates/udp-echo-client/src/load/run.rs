@@ -52,8 +52,11 @@ pub fn run(options: &Options) -> Result<()> {
         Ok(engine.tally().report(head, options.settings(rate), &outcome))
     };
     if options.find_rate {
-        let measured = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
-        return screen::print(measured.text(common.json)).map(drop);
+        let (measured, found) = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
+        if common.json || found.is_ok() {
+            screen::print(measured.text(common.json))?;
+        }
+        return found;
     }
     measure::finish(&trial(options.rate)?, common.json)
 }

@@ -1,6 +1,6 @@
 //! The highest rate at which little enough is missing: doubling until it is too much, then halving the distance.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow};
 use common::screen;
 use common::signal::Stop;
 use common::stats::report::{Measured, Trial};
@@ -14,17 +14,18 @@ const FIRST_RATE: u32 = 1000;
 /// No machine sends more than this.
 const HIGHEST_RATE: u32 = 100_000_000;
 
-/// Makes runs at different rates. Returns the best that has passed, with all that were tried.
+/// Makes runs at different rates. Returns the best that has passed, with all that were tried; where none has passed, the last
+/// that was tried, and what is to be said of that.
 ///
-/// Errors: none has passed; a run couldn't be made.
+/// Errors: a run couldn't be made, or was over before its end.
 pub fn highest_rate(
     max_loss: f64,
     stop: &Stop,
     says_more: bool,
     run: impl Fn(Option<u32>) -> Result<Measured>,
-) -> Result<Measured> {
+) -> Result<(Measured, Result<()>)> {
     let mut tried = Vec::new();
-    let mut best: Option<Measured> = None;
+    let (mut best, mut last) = (None, None);
     let (mut passed_at, mut failed_at) = (0, None);
     while let Some(rate) = next_rate(passed_at, failed_at) {
         if tried.len() == MOST_TRIALS || stop.is_asked() {
@@ -40,15 +41,16 @@ pub fn highest_rate(
         }
         match trial.passed {
             true => (passed_at, best) = (rate, Some(measured)),
-            false => failed_at = Some(rate),
+            false => (failed_at, last) = (Some(rate), Some(measured)),
         }
         tried.push(trial);
     }
-    match best {
-        Some(best) => Ok(Measured { search: Some(tried), ..best }),
-        None if stop.is_asked() => bail!("cannot find a rate in so short a time"),
-        None => bail!("cannot find a rate at which at most {} % are missing", max_loss * 100.0),
-    }
+    let found = match best {
+        Some(_) => Ok(()),
+        None => Err(anyhow!("cannot find a rate at which at most {} % are missing", max_loss * 100.0)),
+    };
+    let measured = best.or(last).context("cannot find a rate in so short a time")?;
+    Ok((Measured { search: Some(tried), ..measured }, found))
 }
 
 /// The rate to try after one has passed (0: none yet) and another has failed.

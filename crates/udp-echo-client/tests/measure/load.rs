@@ -114,6 +114,9 @@ fn a_rate_is_looked_for_and_found_or_not() {
         .code(1)
         .stdout(contains("tried               1000 requests/s: ").and(contains(" missing: too many\n")))
         .stderr("udp-echo-client: cannot find a rate at which at most 1 % are missing\n");
+    // A program is told as well what was tried.
+    let (report, status) = self::report(&[&find[..], &["--max-loss", "1%"]].concat());
+    assert_eq!((status, &report["search"][0]["passed"]), (1, &false.into()), "{report}");
 }
 
 #[test]
