@@ -39,12 +39,18 @@ impl Address {
     }
 
     /// The address and port, if it is of that kind.
+    #[inline(always)]
     pub fn internet(&self) -> Option<SocketAddr> {
         match self {
             Address::Internet(address) => Some(*address),
             #[cfg(unix)]
             Address::Unix(_) => None,
         }
+    }
+
+    /// Whether it is what stands for no address at all.
+    pub fn is_nobody(&self) -> bool {
+        self.is_everywhere() && self.internet().is_some_and(|address| address.port() == 0)
     }
 
     /// Whether it stands for every interface.
@@ -169,10 +175,13 @@ fn own_address(_ipv6_too: bool) -> Option<IpAddr> {
 }
 
 /// The kernel's form of an address. What has none, as a socket that nobody has bound, is `0.0.0.0:0`.
+#[inline(always)]
 pub(crate) fn of_kernel(any: Option<SocketAddrAny>) -> Address {
     let Some(any) = any else { return Address::Internet((Ipv4Addr::UNSPECIFIED, 0).into()) };
     #[cfg(unix)]
-    if let Ok(unix) = SocketAddrUnix::try_from(any.clone()) {
+    if any.address_family() == AddressFamily::UNIX
+        && let Ok(unix) = SocketAddrUnix::try_from(any.clone())
+    {
         // A name that is in no file system, which Linux has too, begins with a byte of 0: unix(7), "abstract".
         #[cfg(target_os = "linux")]
         if let Some(name) = unix.abstract_name() {

@@ -17,6 +17,8 @@
 pub use rustix::fd::{AsFd, OwnedFd};
 pub use rustix::net::{AddressFamily, Shutdown, SocketType};
 
+use std::net::SocketAddr;
+
 use rustix::net::{self, RecvFlags, SendFlags};
 
 use crate::Errno;
@@ -179,15 +181,29 @@ pub fn send(socket: impl AsFd, data: &[u8]) -> Result<usize, Errno> {
 /// What doesn't fit into `data` is cut off without a word: 65,535 bytes are always enough.
 ///
 /// Errors: `EAGAIN` (nothing there, and the socket does not block). See recvfrom(2).
+#[inline(always)]
 pub fn recvfrom(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, Address), Errno> {
+    recvfrom_as_told(socket, data, RecvFlags::empty())
+}
+
+/// As [`recvfrom`], without waiting, even if the socket blocks (MSG_DONTWAIT).
+#[cfg(unix)]
+#[inline(always)]
+pub fn recvfrom_now(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, Address), Errno> {
+    recvfrom_as_told(socket, data, RecvFlags::DONTWAIT)
+}
+
+#[inline(always)]
+fn recvfrom_as_told(socket: impl AsFd, data: &mut [u8], flags: RecvFlags) -> Result<(usize, Address), Errno> {
     let timer = trace::start();
-    let result = net::recvfrom(&socket, &mut *data, RecvFlags::empty())
-        .map(|(_, length, peer)| (length, address::of_kernel(peer)));
+    let result = net::recvfrom(&socket, &mut *data, flags).map(|(_, length, peer)| (length, address::of_kernel(peer)));
     timer.end(|| match &result {
-        Ok((length, peer)) => {
+        // From nobody: the call was woken by `shutdown`.
+        Ok((length, peer)) if !peer.is_nobody() => {
             Call::on("recvfrom", &socket).received(data, Ok(*length)).argument(peer).peer(peer.clone())
         }
-        Err(errno) => Call::on("recvfrom", &socket).received(data, Err(*errno)),
+        result => Call::on("recvfrom", &socket)
+            .received(data, result.as_ref().map(|(length, _)| *length).map_err(|errno| *errno)),
     });
     result
 }
@@ -196,10 +212,17 @@ pub fn recvfrom(socket: impl AsFd, data: &mut [u8]) -> Result<(usize, Address), 
 ///
 /// Errors: `EMSGSIZE` (more than 65,507 bytes over IPv4, 65,527 over IPv6), `EINVAL` (port 0), `EPERM` (a firewall),
 /// `ENETUNREACH`, `ENOBUFS`, `EAGAIN`. Each concerns this one datagram. See sendto(2).
+#[inline(always)]
 pub fn sendto(socket: impl AsFd, data: &[u8], address: &Address) -> Result<usize, Errno> {
     let timer = trace::start();
-    let result =
-        address::to_kernel(address).and_then(|address| net::sendto(&socket, data, SendFlags::empty(), &address));
+    let result = match address {
+        Address::Internet(SocketAddr::V4(address)) => net::sendto(&socket, data, SendFlags::empty(), address),
+        Address::Internet(SocketAddr::V6(address)) => net::sendto(&socket, data, SendFlags::empty(), address),
+        #[cfg(unix)]
+        Address::Unix(_) => {
+            address::to_kernel(address).and_then(|address| net::sendto(&socket, data, SendFlags::empty(), &address))
+        }
+    };
     timer.end(|| Call::on("sendto", &socket).sent(data, result).argument(address).peer(address.clone()));
     result
 }

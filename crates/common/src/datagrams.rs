@@ -12,6 +12,7 @@ use nix::sys::socket::{
     sendmsg as nix_sendmsg, setsockopt, sockopt,
 };
 use rustix::fd::{AsFd, AsRawFd};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg_addr};
 
 use crate::packet_info::{Arrival, Asked, Source, arrival, described, errno, from, room_for_control};
 use crate::prefix::Prefix;
@@ -50,11 +51,20 @@ impl Rooms {
     }
 
     /// All of it, to be used with [`Self::place`].
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
+    /// A room, from where the datagram in it begins.
+    #[inline]
+    pub fn room(&mut self, room: usize) -> &mut [u8] {
+        let place = self.place(room);
+        &mut self.bytes[place..place + LARGEST_BYTES]
+    }
+
     /// Where the datagram in a room begins. The prefix stands before it.
+    #[inline]
     pub fn place(&self, room: usize) -> usize {
         room * self.each_bytes + self.prefix_bytes
     }
@@ -67,7 +77,8 @@ pub fn take_glued(socket: impl AsFd) -> Result<(), Errno> {
     set(socket, "UDP_GRO", 1, |socket| setsockopt(socket, sockopt::UdpGroSegment, &true).map_err(errno))
 }
 
-/// Receives as many datagrams as there are, up to `most`, each into the room of its number.
+/// Receives as many datagrams as there are, up to `most`, each into the room of its number. It waits for the first only, if the
+/// socket blocks.
 ///
 /// Errors: as recvmsg(2): `EAGAIN` when there's none.
 pub fn recvmmsg(socket: impl AsFd, rooms: &mut Rooms, most: usize, arrivals: &mut Vec<Arrival>) -> Result<(), Errno> {
@@ -83,7 +94,7 @@ pub fn recvmmsg(socket: impl AsFd, rooms: &mut Rooms, most: usize, arrivals: &mu
             .take(most)
             .map(|room| [IoSliceMut::new(&mut room[prefix_bytes..prefix_bytes + LARGEST_BYTES])])
             .collect();
-        nix_recvmmsg(socket.as_fd().as_raw_fd(), &mut headers, &mut room, MsgFlags::empty(), None)
+        nix_recvmmsg(socket.as_fd().as_raw_fd(), &mut headers, &mut room, MsgFlags::MSG_WAITFORONE, None)
             .map(|messages| arrivals.extend(messages.map(|message| arrival(&message))))
             .map_err(errno)
     };
@@ -173,6 +184,34 @@ pub fn sendmsg_cut(
     timer.end(|| {
         let call = Call::on("sendmsg", &socket).sent(&data, result).argument(address::show(peer));
         from(call, asked).argument(format_args!("cut into {segment}")).peer((*peer).into())
+    });
+    result
+}
+
+/// UDP_SEGMENT: from now on, what is sent and is longer than `segment` bytes is cut into datagrams of so many; 0: nothing is.
+///
+/// Errors: as setsockopt(2); `ENOPROTOOPT` from a kernel before 4.18.
+pub fn set_cut(socket: impl AsFd, segment: u16) -> Result<(), Errno> {
+    set(socket, "UDP_SEGMENT", segment, |socket| {
+        setsockopt(socket, sockopt::UdpGsoSegment, &segment.into()).map_err(errno)
+    })
+}
+
+/// Sends one piece of data, in parts that are put together. [`set_cut`] says whether it is cut.
+///
+/// Errors: as [`sendmsg_cut`].
+#[inline(always)]
+pub fn sendmsg_parts(socket: impl AsFd, piece: &[IoSlice], peer: &SocketAddr) -> Result<usize, Errno> {
+    let (mut nothing, flags) = (SendAncillaryBuffer::default(), SendFlags::empty());
+    let timer = trace::start();
+    let result = match peer {
+        SocketAddr::V4(peer) => sendmsg_addr(&socket, peer, piece, &mut nothing, flags),
+        SocketAddr::V6(peer) => sendmsg_addr(&socket, peer, piece, &mut nothing, flags),
+    };
+    let data = if timer.is_running() { joined(piece) } else { Vec::new() };
+    timer.end(|| {
+        let call = Call::on("sendmsg", &socket).sent(&data, result).argument(address::show(peer));
+        call.peer((*peer).into())
     });
     result
 }

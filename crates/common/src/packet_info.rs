@@ -12,9 +12,10 @@ use nix::sys::socket::{
 };
 use rustix::fd::{AsFd, AsRawFd};
 
+use crate::Errno;
+use crate::address::{self, Address};
 use crate::sockopt::set;
 use crate::trace::{self, Call};
-use crate::{Errno, address};
 
 /// Where a datagram was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,14 @@ pub struct Arrival {
     pub dropped: Option<u32>,
     /// It is several datagrams of this many bytes each, glued together; the last may be shorter. See UDP_GRO in udp(7).
     pub segment: Option<usize>,
+}
+
+impl Arrival {
+    /// One of which nothing was told but where it came from.
+    #[inline]
+    pub fn plain(length: usize, peer: SocketAddr) -> Arrival {
+        Arrival { length, peer, asked: None, dropped: None, segment: None }
+    }
 }
 
 /// Asks the kernel to tell with each datagram where it was sent to. `address` is what the socket is to be bound to.
@@ -143,7 +152,7 @@ pub(crate) fn room_for_control() -> Vec<u8> {
 /// What the kernel tells of a datagram. The IPv4 form of an address goes before the IPv6 one.
 pub(crate) fn arrival(message: &RecvMsg<SockaddrStorage>) -> Arrival {
     let peer = message.address.and_then(standard).unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
-    let mut arrival = Arrival { length: message.bytes, peer, asked: None, dropped: None, segment: None };
+    let mut arrival = Arrival::plain(message.bytes, peer);
     for control in message.cmsgs().into_iter().flatten() {
         match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -171,7 +180,9 @@ pub(crate) fn arrival(message: &RecvMsg<SockaddrStorage>) -> Arrival {
 /// The call that brought a datagram, or failed to.
 pub(crate) fn described<'a>(call: Call<'a>, data: &'a [u8], result: &Result<Arrival, Errno>) -> Call<'a> {
     let call = call.received(data, result.map(|arrival| arrival.length));
-    let Ok(arrival) = result else { return call };
+    let Some(arrival) = result.as_ref().ok().filter(|arrival| !Address::from(arrival.peer).is_nobody()) else {
+        return call;
+    };
     let call = call.argument(address::show(&arrival.peer)).peer(arrival.peer.into());
     match arrival.asked {
         Some(asked) => call.argument(format_args!("to {}", asked.destination.to_canonical())),

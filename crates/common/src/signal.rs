@@ -97,13 +97,13 @@ impl Requests {
     /// What becomes readable with a request, for a loop that waits for other things as well: from now on nobody waits here.
     ///
     /// Errors: as ioctl(2).
-    pub(crate) fn without_waiting(&self) -> Result<&std::io::PipeReader> {
+    pub fn without_waiting(&self) -> Result<&std::io::PipeReader> {
         rustix::io::ioctl_fionbio(&self.0, true).context("cannot handle signals")?;
         Ok(&self.0)
     }
 
     /// Whether there have been requests since the last time; see [`Requests::without_waiting`].
-    pub(crate) fn take_all(&self) -> bool {
+    pub fn take_all(&self) -> bool {
         let mut taken = false;
         while rustix::io::read(&self.0, &mut [0; 64]).is_ok_and(|requests| requests > 0) {
             taken = true;

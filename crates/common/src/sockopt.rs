@@ -127,6 +127,11 @@ pub fn set_nonblocking(socket: impl AsFd) -> Result<(), Errno> {
     rustix::io::ioctl_fionbio(socket, true)
 }
 
+/// Takes that back: the calls wait.
+pub fn set_blocking(socket: impl AsFd) -> Result<(), Errno> {
+    rustix::io::ioctl_fionbio(socket, false)
+}
+
 /// One setsockopt(2), which is `call`, and its line: for options that only one program has.
 ///
 /// Errors: as `call`.

@@ -35,13 +35,19 @@ const TICK: Duration = Duration::from_millis(100);
 /// Waits until `socket` is ready for `interest`, the program is asked to stop, or `deadline` is past; None: for ever.
 ///
 /// Errors: `ENOMEM` and `EINVAL`, as in poll(2).
+#[inline]
 pub fn wait(
     socket: impl AsFd,
     interest: Interest,
     stop: Option<&Stop>,
     deadline: Option<Instant>,
 ) -> Result<Wake, Errno> {
-    wait_for_any(&[(socket.as_fd(), interest)], stop, deadline)
+    let socket = PollFd::new(&socket, interest);
+    #[cfg(unix)]
+    if let Some(stop) = stop {
+        return traced(|| poll_until(&mut [socket, stop_file(stop)], 1, Some(stop), deadline));
+    }
+    traced(|| poll_until(&mut [socket], 1, stop, deadline))
 }
 
 /// As [`wait`], until one of several sockets is ready.
@@ -52,12 +58,29 @@ pub fn wait_for_any(
     stop: Option<&Stop>,
     deadline: Option<Instant>,
 ) -> Result<Wake, Errno> {
+    let mut files = Vec::with_capacity(sockets.len() + 1);
+    files.extend(sockets.iter().map(|(socket, interest)| PollFd::from_borrowed_fd(*socket, *interest)));
+    #[cfg(unix)]
+    files.extend(stop.map(stop_file));
+    traced(|| poll_until(&mut files, sockets.len(), stop, deadline))
+}
+
+/// The trace counts the wait in with the call that follows.
+#[inline]
+fn traced(wait: impl FnOnce() -> Result<Wake, Errno>) -> Result<Wake, Errno> {
     trace::waits();
-    let wake = poll_until(sockets, stop, deadline);
+    let wake = wait();
     if !matches!(wake, Ok(Wake::Ready(_))) {
         trace::done_waiting();
     }
     wake
+}
+
+/// What becomes readable when the program is asked to stop.
+#[cfg(unix)]
+#[inline]
+fn stop_file(stop: &Stop) -> PollFd<'_> {
+    PollFd::new(stop.pipe(), PollFlags::IN)
 }
 
 /// Does nothing until the program is asked to stop or `pause` is over; None: goes on at once.
@@ -65,11 +88,18 @@ pub fn wait_for_any(
 /// Errors: as [`wait`].
 pub fn pause(stop: &Stop, pause: Option<Duration>) -> Result<(), Errno> {
     let Some(pause) = pause else { return Ok(()) };
-    poll_until(&[], Some(stop), Some(Instant::now() + pause)).map(drop)
+    #[cfg(unix)]
+    let mut files = [stop_file(stop)];
+    #[cfg(windows)]
+    let mut files = [];
+    poll_until(&mut files, 0, Some(stop), Some(Instant::now() + pause)).map(drop)
 }
 
+/// The first `sockets` of the files are what is waited for; behind them may stand what tells of the signal to stop.
+#[inline]
 fn poll_until(
-    sockets: &[(BorrowedFd, Interest)],
+    files: &mut [PollFd],
+    sockets: usize,
     stop: Option<&Stop>,
     deadline: Option<Instant>,
 ) -> Result<Wake, Errno> {
@@ -80,12 +110,6 @@ fn poll_until(
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let tick = (cfg!(windows) && stop.is_some()).then_some(TICK);
         let timeout = left.into_iter().chain(tick).min().map(timespec);
-        let mut files = Vec::with_capacity(sockets.len() + 1);
-        files.extend(sockets.iter().map(|(socket, interest)| PollFd::from_borrowed_fd(*socket, *interest)));
-        #[cfg(unix)]
-        if let Some(stop) = stop {
-            files.push(PollFd::new(stop.pipe(), PollFlags::IN));
-        }
         #[cfg(windows)]
         if files.is_empty() {
             // Winsock doesn't wait for nothing.
@@ -95,12 +119,14 @@ fn poll_until(
             }
             continue;
         }
-        match poll(&mut files, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        match poll(files, timeout.as_ref()) {
+            Ok(_) => {}
+            // Nothing is said of the files then.
+            Err(Errno::INTR) => files.iter_mut().for_each(PollFd::clear_revents),
             Err(errno) => return Err(errno),
         }
         // An error or a hang-up makes the socket ready as well: the call that follows reports it.
-        let ready = files[..sockets.len()].iter().fold(PollFlags::empty(), |ready, file| ready | file.revents());
+        let ready = files[..sockets].iter().fold(PollFlags::empty(), |ready, file| ready | file.revents());
         if stop.is_some_and(Stop::is_asked) {
             return Ok(Wake::Stop);
         }
