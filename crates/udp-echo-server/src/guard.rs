@@ -136,6 +136,7 @@ impl Guard {
     /// Whether to answer; `now` is only asked for if it matters.
     ///
     /// Errors: the first reason not to.
+    #[inline(always)]
     pub fn admit(&mut self, datagram: &Datagram, now: impl Fn() -> Instant) -> Result<(), Refusal> {
         let internet = datagram.peer.internet();
         match internet {
@@ -169,6 +170,7 @@ fn is_nameless(peer: &Address) -> bool {
 
 impl Rules {
     /// What can be told from one datagram alone.
+    #[inline(always)]
     fn admit(&self, peer: SocketAddr, datagram: &Datagram) -> Result<(), Refusal> {
         // A client in the file system that has no name comes without any address.
         let Some(local) = self.local.internet() else { return Err(Refusal::Nameless) };

@@ -32,6 +32,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
+#[cfg(unix)]
+use common::signal::Requests;
 use common::signal::Stop;
 use common::{Errno, address, exit, listener, log};
 
@@ -53,11 +55,11 @@ fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     #[cfg(unix)]
     let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
-    let sockets = open(&options)?;
+    let (sockets, are_shared) = open(&options)?;
     let stop = Stop::on_signals()?;
     let tally = Arc::new(Tally::of(&sockets));
     #[cfg(unix)]
-    report_on_request(Arc::clone(&tally))?;
+    let requests = Requests::on_usr1()?;
     let local = listener::announce(NAME, &sockets[0])?;
     let rules = Rules {
         local: local.clone(),
@@ -76,31 +78,54 @@ fn run(options: Options) -> Result<()> {
         verbose: options.verbose,
         dropped: 0,
     };
-    serve(sockets, server, &options, stop)?;
+    serve(
+        sockets,
+        are_shared,
+        server,
+        &options,
+        stop,
+        #[cfg(unix)]
+        requests,
+    )?;
     log::line(NAME, tally);
     Ok(())
 }
 
 /// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.
-fn serve(mut sockets: Vec<OwnedFd>, server: Server, options: &Options, stop: Stop) -> Result<()> {
-    match options.design() {
-        #[cfg(target_os = "linux")]
-        Design::Batch if server.is_internet => batch::serve(sockets, server, stop),
-        _ if options.faults.any() => {
-            faulty::serve(sockets.swap_remove(0), server, options.faults.clone(), options.drain, &stop)
-        }
-        _ => simple::serve(sockets.swap_remove(0), server, &stop),
+///
+/// SIGUSR1 asks for the account: the lecture's loop is not to wait for that too, so a thread does.
+fn serve(
+    mut sockets: Vec<OwnedFd>,
+    are_shared: bool,
+    server: Server,
+    options: &Options,
+    stop: Stop,
+    #[cfg(unix)] requests: Requests,
+) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if options.design() == Design::Batch && server.is_internet {
+        return batch::serve(sockets, are_shared, server, stop, requests);
+    }
+    let _ = are_shared;
+    #[cfg(unix)]
+    Tally::report_on(requests, &server.tally)?;
+    let socket = sockets.swap_remove(0);
+    if options.faults.any() {
+        faulty::serve(socket, server, options.faults.clone(), options.drain, &stop)
+    } else {
+        simple::serve(socket, server, &stop)
     }
 }
 
-/// The server's end point: the socket that this process was started with, or one of its own; several for several threads.
-fn open(options: &Options) -> Result<Vec<OwnedFd>> {
+/// The server's end point: the socket that this process was started with, or one of its own; several for several threads. And
+/// whether others have it too.
+fn open(options: &Options) -> Result<(Vec<OwnedFd>, bool)> {
     #[cfg(unix)]
     if let Some(socket) = listener::handed_over_datagram()? {
         say_what_is_not_used(options);
         let local = common::sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
-        ask_the_kernel(&socket, &local, options).context("cannot set up the socket")?;
-        return Ok(vec![socket]);
+        ask_the_kernel(&socket, &local).context("cannot set up the socket")?;
+        return Ok((vec![socket], true));
     }
     #[cfg(unix)]
     let unix = options.unix.as_ref().map(|path| vec![Address::Unix(path.clone())]);
@@ -128,7 +153,7 @@ fn open(options: &Options) -> Result<Vec<OwnedFd>> {
             listener::ask_for_room(NAME, socket, options.receive_buffer).context("cannot set up the socket")?;
         }
     }
-    Ok(sockets)
+    Ok((sockets, false))
 }
 
 /// Who started the server has made the socket, and what was said here about one is too late.
@@ -148,7 +173,7 @@ fn say_what_is_not_used(options: &Options) {
 fn make(address: &Address, options: &Options, share: impl Fn(&OwnedFd) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
     let socket = socket(address.family(), SocketType::DGRAM)?;
     listener::prepare_datagram(&socket, address)?;
-    ask_the_kernel(&socket, address, options)?;
+    ask_the_kernel(&socket, address)?;
     share(&socket)?;
     bind(&socket, address)?;
     #[cfg(unix)]
@@ -159,44 +184,20 @@ fn make(address: &Address, options: &Options, share: impl Fn(&OwnedFd) -> Result
 /// On every interface, asks the kernel to tell with each datagram where it was sent to, since the answer has to come from there:
 /// see `simple.rs`. Where datagrams bring such news anyway, it tells how many others were lost.
 #[cfg(unix)]
-fn ask_the_kernel(socket: &OwnedFd, address: &Address, options: &Options) -> Result<(), Errno> {
+fn ask_the_kernel(socket: &OwnedFd, address: &Address) -> Result<(), Errno> {
     let Some(internet) = address.internet() else { return Ok(()) };
     if address.is_everywhere() {
         common::packet_info::turn_on(socket, &internet)?;
     }
     #[cfg(target_os = "linux")]
-    if address.is_everywhere() || options.design() == Design::Batch {
+    if address.is_everywhere() {
         common::packet_info::count_drops(socket)?;
     }
-    #[cfg(target_os = "linux")]
-    if options.design() == Design::Batch {
-        // An old kernel can't, and hands each over by itself.
-        let _ = common::datagrams::take_glued(socket);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = options;
     Ok(())
 }
 
 /// On Windows the system chooses.
 #[cfg(windows)]
-fn ask_the_kernel(_socket: &OwnedFd, _address: &Address, _options: &Options) -> Result<(), Errno> {
-    Ok(())
-}
-
-/// Prints the account each time that SIGUSR1 asks for it.
-#[cfg(unix)]
-fn report_on_request(tally: Arc<Tally>) -> Result<()> {
-    /// Enough to print a line.
-    const STACK_BYTES: usize = 64 * 1024;
-    let requests = common::signal::Requests::on_usr1()?;
-    let report = move || {
-        while requests.wait() {
-            tally.look();
-            log::line(NAME, &tally);
-        }
-    };
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-    thread.spawn(report).context("cannot start a thread")?;
+fn ask_the_kernel(_socket: &OwnedFd, _address: &Address) -> Result<(), Errno> {
     Ok(())
 }

@@ -47,6 +47,7 @@ pub struct Incoming {
 
 impl Server {
     /// Whether to answer a datagram of this client. If not, that is counted.
+    #[inline(always)]
     pub fn admits(&mut self, peer: &Address, asked: &Option<Asked>, data: &[u8], now: impl Fn() -> Instant) -> bool {
         let destination = asked.map(|asked| asked.destination);
         let to_many = asked.is_some_and(|asked| asked.answer_from != asked.destination);
@@ -58,6 +59,7 @@ impl Server {
     }
 
     /// The kernel tells that it has dropped so many datagrams in all.
+    #[inline(always)]
     pub fn has_lost(&mut self, dropped: Option<u32>) {
         let Some(dropped) = dropped else { return };
         self.tally.kernel_dropped(dropped.wrapping_sub(self.dropped).into());

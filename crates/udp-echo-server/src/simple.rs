@@ -24,7 +24,7 @@ use crate::server::{Incoming, Server};
 pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 
 /// A network that has taken nothing for so long is no network any more.
-const ROOM_WITHIN: Duration = Duration::from_millis(500);
+pub const ROOM_WITHIN: Duration = Duration::from_millis(500);
 
 /// Answers datagrams until the server is asked to stop. No datagram ends the loop: not an empty one, and not one that can't
 /// be answered.

@@ -2,13 +2,25 @@
 //! time.
 
 use std::fmt;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(unix)]
+use std::thread;
 
+#[cfg(unix)]
+use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
+#[cfg(unix)]
+use common::signal::Requests;
 use common::{Errno, exit, log};
 
 use crate::guard::Refusal;
+
+/// Enough to print a line.
+#[cfg(unix)]
+const REPORT_STACK_BYTES: usize = 64 * 1024;
 
 /// The account of a run, which all threads share. It balances: what was received was answered, or refused, or could not be
 /// sent, or was dropped on demand, or, while the server runs, is still waiting to be sent.
@@ -72,6 +84,7 @@ impl Tally {
     }
 
     /// A datagram was not answered, on purpose.
+    #[cold]
     pub fn refused(&self, refusal: Refusal, peer: &Address) {
         if self.refused[refusal as usize].add(1) == 0 {
             let who = if refusal == Refusal::Nameless { "a client".to_owned() } else { peer.to_string() };
@@ -80,6 +93,7 @@ impl Tally {
     }
 
     /// An answer could not be sent. With the prefix, the largest datagrams have no room left.
+    #[cold]
     pub fn not_sent(&self, errno: Errno, peer: &Address, bytes: usize) {
         let count = if errno == Errno::MSGSIZE { &self.too_large } else { &self.not_sent };
         if count.add(1) == 0 {
@@ -90,6 +104,7 @@ impl Tally {
 
     /// The kernel tells that it had no room for so many more datagrams.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    #[inline]
     pub fn kernel_dropped(&self, more: u64) {
         if more > 0 && self.kernel_drops[0].add(more) == 0 {
             self.say("the kernel has no room for more datagrams and drops them: see --receive-buffer");
@@ -100,6 +115,29 @@ impl Tally {
     pub fn look(&self) {
         #[cfg(target_os = "linux")]
         self.kernel_drops[1].0.fetch_max(common::kernel_drops::of(&self.sockets), Ordering::Relaxed);
+    }
+
+    /// Prints the account as it is now.
+    #[cfg(unix)]
+    pub fn report(&self) {
+        self.look();
+        log::line(crate::NAME, self);
+    }
+
+    /// Prints the account each time that it is asked for, in a thread that does nothing else.
+    ///
+    /// Errors: there is no thread to be had.
+    #[cfg(unix)]
+    pub fn report_on(requests: Requests, tally: &Arc<Tally>) -> Result<()> {
+        let tally = Arc::clone(tally);
+        let report = move || {
+            while requests.wait() {
+                tally.report();
+            }
+        };
+        let thread = thread::Builder::new().stack_size(REPORT_STACK_BYTES);
+        thread.spawn(report).context("cannot start a thread")?;
+        Ok(())
     }
 
     fn say(&self, text: impl fmt::Display) {

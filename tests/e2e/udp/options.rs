@@ -173,6 +173,31 @@ fn datagrams_that_come_glued_together_are_answered_one_by_one() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn a_long_datagram_behind_many_short_ones_of_one_length_stays_whole() {
+    for prefix in ["", "echo -> "] {
+        for server in each(&["--prefix", prefix]) {
+            let client = client();
+            server.process.signal("STOP");
+            let lengths = [&[10; 20][..], &[3000, 4, 4, 60_000], &[10; 20], &[4, 3000]].concat();
+            let datagrams: Vec<Vec<u8>> = lengths.into_iter().map(noise).collect();
+            for data in &datagrams {
+                client.send_to(data, server.address).unwrap();
+            }
+            server.process.signal("CONT");
+            for data in &datagrams {
+                assert!(
+                    next(&client, server.address) == [prefix.as_bytes(), data].concat(),
+                    "{prefix:?} {}",
+                    data.len()
+                );
+            }
+            stops_with_account(server, "received 46, answered 46");
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn several_workers_share_the_clients_and_a_second_server_finds_the_port_taken() {
     let server = server(&["--workers", "3"]);
     let clients: Vec<UdpSocket> = (0..50).map(|_| client()).collect();

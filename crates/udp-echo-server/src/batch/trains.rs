@@ -52,6 +52,7 @@ pub struct Yard {
 
 impl Yard {
     /// Puts the replies in the order in which they leave, and says which of them leave together.
+    #[inline(always)]
     pub fn make_up(
         &mut self,
         replies: &mut [Reply],
@@ -62,7 +63,7 @@ impl Yard {
         self.sort(arrivals);
         let group = &self.group;
         if self.firsts.len() > 1 {
-            replies.sort_by_key(|reply| group[reply.to]);
+            sort_by_key(replies, |reply| group[reply.to]);
         }
         trains.clear();
         let (mut each, mut bytes, mut is_complete) = (0, 0, true);
@@ -90,6 +91,7 @@ impl Yard {
     }
 
     /// Finds out which arrivals belong together.
+    #[inline(always)]
     fn sort(&mut self, arrivals: &[Arrival]) {
         self.group.clear();
         self.firsts.clear();
@@ -103,6 +105,21 @@ impl Yard {
                 self.firsts.push(number);
             }
             self.group.push(first.unwrap_or(number));
+        }
+    }
+}
+
+/// Few are sorted here, without a call of any function: see `Worker::work`.
+#[inline(always)]
+fn sort_by_key(replies: &mut [Reply], key: impl Fn(&Reply) -> usize) {
+    if replies.len() > MOST_SEGMENTS {
+        return replies.sort_by_key(key);
+    }
+    for end in 1..replies.len() {
+        let mut place = end;
+        while place > 0 && key(&replies[place - 1]) > key(&replies[place]) {
+            replies.swap(place - 1, place);
+            place -= 1;
         }
     }
 }
