@@ -33,6 +33,9 @@ impl Coding {
     }
 }
 
+/// What the field Accept-Encoding may name: first our codings, in their order.
+const NAMES: [&[u8]; 6] = [b"br", b"zstd", b"gzip", b"x-gzip", b"identity", b"*"];
+
 /// The codings that a client takes rather than the file as it is, the most wanted first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wanted(u8);
@@ -40,15 +43,20 @@ pub struct Wanted(u8);
 impl Wanted {
     /// What the field Accept-Encoding says. Without it, the file as it is.
     pub fn of(fields: &Fields) -> Wanted {
-        if fields.values("accept-encoding").next().is_none() {
-            return Wanted::default();
+        let mut said = [None; NAMES.len()];
+        for item in fields.list("accept-encoding") {
+            let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+            let name = parts.next().unwrap_or_default();
+            if let Some(place) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) {
+                // What can't be read as a quality is 0.
+                said[place].get_or_insert_with(|| parts.next().map_or(1000, |it| thousandths(it).unwrap_or(0)));
+            }
         }
-        let quality = |name: &str| quality(fields, name);
+        let [.., x_gzip, identity, any] = said;
         // A file as it is needs no mention, but may be wanted less, or more.
-        let identity = quality("identity").unwrap_or(1);
+        let identity = identity.unwrap_or(1);
         let mut wanted = Coding::ALL.map(|coding| {
-            let any = quality("*");
-            let own = quality(coding.name()).or((coding == Coding::Gzip).then(|| quality("x-gzip")).flatten());
+            let own = said[coding as usize].or(x_gzip.filter(|_| coding == Coding::Gzip));
             (own.or(any).unwrap_or(0), coding)
         });
         // Stable: of two that are wanted as much, ours first.
@@ -76,17 +84,7 @@ impl Wanted {
     }
 }
 
-/// How much a coding is wanted, in thousandths; None: the field doesn't say. What can't be read as a quality is 0.
-fn quality(fields: &Fields, name: &str) -> Option<u16> {
-    fields.list("accept-encoding").find_map(|item| {
-        let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        if !parts.next()?.eq_ignore_ascii_case(name.as_bytes()) {
-            return None;
-        }
-        Some(parts.next().map_or(1000, |weight| thousandths(weight).unwrap_or(0)))
-    })
-}
-
+/// How much something is wanted, in thousandths.
 /// weight = "q=" qvalue; qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 fn thousandths(weight: &[u8]) -> Option<u16> {
     let value = weight.strip_prefix(b"q=").or(weight.strip_prefix(b"Q="))?;

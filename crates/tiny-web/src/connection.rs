@@ -1,10 +1,11 @@
 //! What the server remembers of a client between two turns: nothing but its address, as long as nothing is on its way.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use common::Errno;
 use common::berkeley::{OwnedFd, send};
 use common::events::{Clock, Next};
@@ -49,7 +50,10 @@ pub struct OnItsWay {
 }
 
 /// What is still to be sent of a file, from where it is.
-pub type Rest = (Arc<Representation>, Range<u64>);
+pub struct Rest {
+    pub file: Arc<Representation>,
+    pub part: Range<u64>,
+}
 
 /// What is left of a reply.
 pub struct Reply {
@@ -93,6 +97,18 @@ impl<'a> Conversation<'a> {
         (!input.is_empty()).then(|| std::mem::take(input))
     }
 
+    /// Keeps what is left of the input, behind what was used.
+    #[cold]
+    pub fn keep_input(&mut self, input: Cow<[u8]>, used: usize) {
+        self.on_its_way().input = match input {
+            Cow::Owned(mut input) => {
+                input.drain(..used);
+                input
+            }
+            Cow::Borrowed(input) => input[used..].to_vec(),
+        };
+    }
+
     /// Takes what has come of the request that has begun.
     pub fn head(&mut self) -> Vec<u8> {
         let now = std::mem::take(self.on_its_way());
@@ -126,23 +142,34 @@ impl<'a> Conversation<'a> {
 impl Reply {
     /// Goes on sending, as long as there is room. None: that was all.
     ///
-    /// Errors: the connection broke; the file has become shorter, or can't be read. Then less was sent than promised, and
-    /// the connection must end, so that the client notices.
+    /// Errors: the connection broke; the file can't be sent, as [`Rest::go_on`].
     pub fn go_on(&mut self, connection: &OwnedFd) -> Result<Option<Next>> {
-        let before = self.sent;
-        let count = send_some(connection, &self.data[before..])?;
+        let count = send_some(connection, &self.data[self.sent..])?;
         self.sent += count;
         self.taken += count as u64;
         if self.sent < self.data.len() {
             return Ok(Some(Next::Room));
         }
-        let Some((file, part)) = &mut self.file else { return Ok(None) };
-        let file = match &file.content {
+        let Some(rest) = &mut self.file else { return Ok(None) };
+        let before = rest.part.start;
+        let next = rest.go_on(connection);
+        self.taken += rest.part.start - before;
+        next
+    }
+}
+
+impl Rest {
+    /// Goes on sending, as long as there is room. None: that was all.
+    ///
+    /// Errors: the connection broke; the file has become shorter, or can't be read. Then less was sent than promised, and
+    /// the connection must end, so that the client notices.
+    #[inline(always)]
+    pub fn go_on(&mut self, connection: &OwnedFd) -> Result<Option<Next>> {
+        let part = &mut self.part;
+        let file = match &self.file.content {
             Content::File(file) => file,
             Content::Bytes(bytes) => {
-                let count = send_some(connection, &bytes[part.start as usize..part.end as usize])? as u64;
-                part.start += count;
-                self.taken += count;
+                part.start += send_some(connection, &bytes[part.start as usize..part.end as usize])? as u64;
                 return Ok((part.start < part.end).then_some(Next::Room));
             }
         };
@@ -152,15 +179,10 @@ impl Reply {
             match send_file(connection, file, part.start, wanted) {
                 Ok(count) => {
                     part.start += count as u64;
-                    self.taken += count as u64;
-                    if count as u64 == wanted {
-                        continue;
+                    if (count as u64) < wanted {
+                        // To try again at once would only cost another call, and bring little.
+                        return is_still_there(file, part.start).map(|()| Some(Next::Room));
                     }
-                    if file.metadata().is_ok_and(|metadata| metadata.len() <= part.start) {
-                        bail!("cannot send a file to its end: it has become shorter");
-                    }
-                    // To try again at once would only cost another call, and bring little.
-                    return Ok(Some(Next::Room));
                 }
                 Err(Errno::AGAIN) => return Ok(Some(Next::Room)),
                 Err(Errno::INTR) => {}
@@ -172,10 +194,23 @@ impl Reply {
     }
 }
 
+/// Makes sure that a file is longer than this.
+///
+/// Errors: it has become shorter.
+#[inline(never)]
+fn is_still_there(file: &File, length: u64) -> Result<()> {
+    ensure!(
+        file.metadata().map_or(true, |metadata| metadata.len() > length),
+        "cannot send a file to its end: it has become shorter"
+    );
+    Ok(())
+}
+
 /// Sends as much as there is room for, and says how much that was.
 ///
 /// Errors: the connection broke.
-pub fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize> {
+#[inline(never)]
+fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize> {
     let mut sent = 0;
     while sent < data.len() {
         match send(connection, &data[sent..]) {

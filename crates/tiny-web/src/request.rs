@@ -6,6 +6,8 @@
 //! one that is merely not ours. Line ends, limits, the request line and the framing are therefore decided here, in this
 //! order: syntax, Host, lengths. What the method and the target mean comes later, in `response.rs`.
 
+use memchr::memchr3;
+
 use crate::authority::is_authority;
 use crate::status::Status;
 
@@ -98,7 +100,14 @@ impl HeadEnd {
     ///
     /// Errors: 400 for a CR or an LF without the other, or a NUL; 414 and 431 for too much.
     pub fn find(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Status> {
-        for (index, &byte) in input.iter().enumerate().skip(self.seen) {
+        let fits = input.len() <= limits.request_line && input.len() < limits.head;
+        let mut index = self.seen;
+        while index < input.len() {
+            if fits && !self.after_cr {
+                // Nothing can be wrong with the other bytes.
+                index = memchr3(b'\r', b'\n', 0, &input[index..]).map_or(input.len(), |ahead| index + ahead);
+            }
+            let Some(&byte) = input.get(index) else { break };
             match (byte, self.after_cr) {
                 (b'\n', true) => {
                     let is_empty = self.line + 1 == index;
@@ -118,6 +127,7 @@ impl HeadEnd {
             if index + 1 >= limits.head {
                 return Err(Status::FieldsTooLarge);
             }
+            index += 1;
         }
         self.seen = input.len();
         Ok(None)

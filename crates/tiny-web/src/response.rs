@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::connection::Rest;
 use crate::folder::SMALL_BYTES;
 use crate::page;
 use crate::representation::{Content, Representation};
@@ -102,7 +103,7 @@ impl Response {
     }
 
     /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
-    pub fn write_body(self, out: &mut Vec<u8>) -> Option<crate::connection::Rest> {
+    pub fn write_body(self, out: &mut Vec<u8>) -> Option<Rest> {
         match self.body {
             Body::None => None,
             Body::Page(page) => {
@@ -114,7 +115,7 @@ impl Response {
                     out.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
                     None
                 }
-                Content::Bytes(_) | Content::File(_) => Some((file, part)),
+                Content::Bytes(_) | Content::File(_) => Some(Rest { file, part }),
             },
         }
     }

@@ -103,14 +103,14 @@ impl<'a> Service for Web<'a> {
         self.lost(conversation, format_args!("the event queue has no room for it: {}", exit::plain(errno)));
     }
 
+    /// The short way from `recv` through `send` is part of the event loop: see there. What is between is worked out by functions
+    /// that make no system call, and may be called; the rare ways are functions of their own.
+    #[inline(always)]
     fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
         let turn =
             if conversation.leaving { self.ignore(connection) } else { self.talk(conversation, connection, ended) };
         conversation.tidy();
-        turn.unwrap_or_else(|error| {
-            self.lost(conversation, exit::describe(&error));
-            Next::Close
-        })
+        turn.unwrap_or_else(|error| self.failed(conversation, &error))
     }
 
     fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
@@ -131,7 +131,7 @@ impl<'a> Service for Web<'a> {
         }
         if has_begun && matches!(why, GaveUp::Idle(_)) {
             let head = conversation.head();
-            let refused = self.refuse(conversation, connection, Status::RequestTimeout, &head);
+            let refused = self.send_refusal(conversation, connection, Status::RequestTimeout, &head);
             return refused.map_or(Next::Close, |next| if next == Next::Close { next } else { Next::Turn });
         }
         if has_begun {
@@ -146,13 +146,11 @@ impl Web<'_> {
     /// more room.
     ///
     /// Errors: the connection broke, in the middle of a request or a reply.
+    #[inline(always)]
     fn talk(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
-        if let Some(next) = self.go_on_sending(conversation, connection)? {
-            return Ok(next);
-        }
-        if let Some(input) = conversation.take_input()
-            && let Some(next) = self.serve(conversation, connection, Cow::Owned(input))?
+        if conversation.now().is_some()
+            && let Some(next) = self.go_on_with_what_is_kept(conversation, connection)?
         {
             return Ok(next);
         }
@@ -162,6 +160,22 @@ impl Web<'_> {
         next
     }
 
+    #[inline(never)]
+    fn go_on_with_what_is_kept(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+    ) -> Result<Option<Next>> {
+        if let Some(next) = self.go_on_sending(conversation, connection)? {
+            return Ok(Some(next));
+        }
+        match conversation.take_input() {
+            Some(input) => self.serve(conversation, connection, Cow::Owned(input)),
+            None => Ok(None),
+        }
+    }
+
+    #[inline(always)]
     fn receive(
         &mut self,
         conversation: &mut Conversation,
@@ -171,21 +185,9 @@ impl Web<'_> {
     ) -> Result<Next> {
         for _ in 0..PIECES_A_TURN {
             let length = match recv(connection, buffer) {
-                Ok(0) if conversation.has_begun() => {
-                    let head = conversation.head();
-                    return self.refuse(conversation, connection, Status::BadRequest, &head);
-                }
-                Ok(0) => return Ok(Next::Close),
-                Ok(length) => length,
-                Err(Errno::AGAIN) => {
-                    // Asked to stop, this was the last look.
-                    let is_over = self.is_stopping() && !conversation.has_begun();
-                    return Ok(if is_over { Next::Close } else { Next::Input });
-                }
+                Ok(length) if length > 0 => length,
                 Err(Errno::INTR) => continue,
-                // Between requests nothing is lost.
-                Err(_) if !conversation.has_begun() => return Ok(Next::Close),
-                Err(errno) => return Err(errno).context("cannot receive"),
+                other => return self.nothing_came(conversation, connection, other.err()),
             };
             let input = match conversation.take_input() {
                 None => Cow::Borrowed(&buffer[..length]),
@@ -205,7 +207,41 @@ impl Web<'_> {
         Ok(Next::Turn)
     }
 
+    /// The end of what a client has to say, an error, or no input now.
+    #[inline(never)]
+    fn nothing_came(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        why: Option<Errno>,
+    ) -> Result<Next> {
+        let has_begun = conversation.has_begun();
+        match why {
+            // Asked to stop, this was the last look.
+            Some(Errno::AGAIN) => Ok(if self.is_stopping() && !has_begun { Next::Close } else { Next::Input }),
+            // Between requests nothing is lost.
+            _ if !has_begun => Ok(Next::Close),
+            Some(errno) => Err(errno).context("cannot receive"),
+            None => {
+                let head = conversation.head();
+                self.send_refusal(conversation, connection, Status::BadRequest, &head)
+            }
+        }
+    }
+
+    fn send_refusal(
+        &mut self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        refusal: Status,
+        head: &[u8],
+    ) -> Result<Next> {
+        let outgoing = self.refuse(conversation, refusal, head);
+        Ok(self.send(conversation, connection, outgoing)?.unwrap_or(Next::Close))
+    }
+
     /// Reads on for a client that was said goodbye to.
+    #[inline(never)]
     fn ignore(&mut self, connection: &OwnedFd) -> Result<Next> {
         match recv(connection, &mut self.buffer) {
             Ok(0) => Ok(Next::Close),
@@ -223,10 +259,16 @@ impl Web<'_> {
         is_well && taken >= self.server.min_rate.saturating_mul(self.server.slow_timeout.as_secs().max(1))
     }
 
+    #[cold]
+    fn failed(&self, conversation: &mut Conversation, error: &anyhow::Error) -> Next {
+        self.lost(conversation, exit::describe(error));
+        Next::Close
+    }
+
     fn lost(&self, conversation: &mut Conversation, why: impl std::fmt::Display) {
         log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
         if let Some(reply) = conversation.reply() {
-            let left = reply.file.as_ref().map_or(0, |(_, part)| part.end - part.start);
+            let left = reply.file.as_ref().map_or(0, |rest| rest.part.end - rest.part.start);
             let unsent = left + (reply.data.len() - reply.sent) as u64;
             let entry = reply.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
             self.write_log(entry);

@@ -1,12 +1,13 @@
 //! What is said to a client: an answer, or why there is none; all of it, however little the kernel takes at once.
 
-use anyhow::Result;
-use common::berkeley::{OwnedFd, Shutdown, shutdown};
+use anyhow::{Context, Result};
+use common::Errno;
+use common::berkeley::{OwnedFd, Shutdown, send, shutdown};
 use common::events::Next;
 
 use super::Web;
 use crate::access_log::Entry;
-use crate::connection::{Conversation, Reply, Rest, send_some};
+use crate::connection::{Conversation, Reply, Rest};
 use crate::request::{Persistence, Request, first_line};
 use crate::response::Response;
 use crate::status::Status;
@@ -17,47 +18,48 @@ pub(super) enum Then {
     GoOn,
     /// It is closed. The client wants that, all input has been read, and a small reply is on its way: nothing is lost.
     Close,
-    /// It is closed in a while: see [`Web::leave`].
+    /// It is closed in a while: see [`leave`].
     Leave,
 }
 
+/// A reply that is ready to be sent. It begins with what is in [`Web::out`],
+pub(super) struct Outgoing {
+    /// then comes this,
+    pub file: Option<Rest>,
+    pub then: Then,
+    /// and this is written into the log, with how much content.
+    pub entry: Option<(Entry, u64)>,
+}
+
 impl Web<'_> {
-    /// Answers a request. None: and is ready for the next. `is_all`: no more input has come.
+    /// Answers a request. `is_all`: no more input has come.
     pub(super) fn respond(
         &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
+        conversation: &Conversation,
         request: &Request,
         head: &[u8],
         is_all: bool,
-    ) -> Result<Option<Next>> {
+    ) -> Outgoing {
         let response = self.answers.answer(request);
-        self.say(conversation, connection, response, head, Some(request), is_all)
+        self.say(conversation, response, head, Some(request), is_all)
     }
 
     /// Refuses a request. Where the next one would begin is anybody's guess: this reply is the last.
-    pub(super) fn refuse(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        refusal: Status,
-        head: &[u8],
-    ) -> Result<Next> {
+    #[cold]
+    pub(super) fn refuse(&mut self, conversation: &Conversation, refusal: Status, head: &[u8]) -> Outgoing {
         self.look_at_the_clock();
-        let next = self.say(conversation, connection, Response::of_status(refusal), head, None, false)?;
-        Ok(next.unwrap_or(Next::Close))
+        self.say(conversation, Response::of_status(refusal), head, None, false)
     }
 
-    /// Sends a response. Without a request, what came was none.
+    /// Makes a response ready. Without a request, what came was none.
     fn say(
         &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
+        conversation: &Conversation,
         response: Response,
         head: &[u8],
         request: Option<&Request>,
         is_all: bool,
-    ) -> Result<Option<Next>> {
+    ) -> Outgoing {
         let persistence = match request {
             Some(request) if !self.is_stopping() => request.persistence,
             _ => Persistence::Closed,
@@ -78,36 +80,51 @@ impl Web<'_> {
         self.out.clear();
         response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
         let file = if is_head { None } else { response.write_body(&mut self.out) };
-        self.send(conversation, connection, file, then, entry)
+        Outgoing { file, then, entry }
     }
 
-    /// Sends what is in `out`, and the file after it. None: that's it, and the connection goes on. What there is no room for is
-    /// kept.
+    /// Sends a reply. None: that's it, and the connection goes on. What there is no room for is kept.
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         conversation: &mut Conversation,
         connection: &OwnedFd,
-        file: Option<Rest>,
-        then: Then,
-        entry: Option<(Entry, u64)>,
+        mut outgoing: Outgoing,
     ) -> Result<Option<Next>> {
-        let sent = send_some(connection, &self.out)?;
-        if sent == self.out.len() && file.is_none() {
-            self.write_log(entry);
-            return match then {
-                Then::GoOn => Ok(None),
-                Then::Close => Ok(Some(Next::Close)),
-                Then::Leave => self.leave(conversation, connection).map(Some),
-            };
+        let sent = match send(connection, &self.out) {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(errno) => return Err(errno).context("cannot send"),
+        };
+        if sent < self.out.len() {
+            self.keep(conversation, sent, outgoing, 0);
+            return self.go_on_sending(conversation, connection);
         }
-        let data = self.out[sent..].to_vec();
-        let is_last = then != Then::GoOn;
+        if let Some(rest) = &mut outgoing.file {
+            let before = rest.part.start;
+            if let Some(next) = rest.go_on(connection)? {
+                let taken = rest.part.start - before;
+                self.keep(conversation, sent, outgoing, taken);
+                return Ok(Some(next));
+            }
+        }
+        if outgoing.then == Then::GoOn && outgoing.entry.is_none() {
+            return Ok(None);
+        }
+        self.end(conversation, connection, outgoing.then, outgoing.entry)
+    }
+
+    /// Keeps a reply for later, of which so much is sent, and the client has taken so much of its file.
+    #[cold]
+    fn keep(&self, conversation: &mut Conversation, sent: usize, outgoing: Outgoing, taken: u64) {
+        let Outgoing { file, then, entry } = outgoing;
+        let (data, is_last) = (self.out[sent..].to_vec(), then != Then::GoOn);
         conversation.renewed = true;
-        conversation.on_its_way().reply = Some(Reply { data, sent: 0, file, is_last, entry, taken: 0 });
-        self.go_on_sending(conversation, connection)
+        conversation.on_its_way().reply = Some(Reply { data, sent: 0, file, is_last, entry, taken });
     }
 
     /// Goes on with a reply that is on its way. None: there is none any more.
+    #[cold]
     pub(super) fn go_on_sending(
         &mut self,
         conversation: &mut Conversation,
@@ -117,11 +134,27 @@ impl Web<'_> {
         if let Some(next) = reply.go_on(connection)? {
             return Ok(Some(next));
         }
-        let reply = conversation.on_its_way().reply.take();
+        let Some(reply) = conversation.on_its_way().reply.take() else { return Ok(None) };
         conversation.renewed = true;
-        let is_last = reply.as_ref().is_some_and(|reply| reply.is_last);
-        self.write_log(reply.and_then(|reply| reply.entry));
-        if is_last { self.leave(conversation, connection).map(Some) } else { Ok(None) }
+        let then = if reply.is_last { Then::Leave } else { Then::GoOn };
+        self.end(conversation, connection, then, reply.entry)
+    }
+
+    /// A reply has been sent to its end.
+    #[inline(never)]
+    fn end(
+        &self,
+        conversation: &mut Conversation,
+        connection: &OwnedFd,
+        then: Then,
+        entry: Option<(Entry, u64)>,
+    ) -> Result<Option<Next>> {
+        self.write_log(entry);
+        Ok(match then {
+            Then::GoOn => None,
+            Then::Close => Some(Next::Close),
+            Then::Leave => Some(leave(conversation, connection)),
+        })
     }
 
     pub(super) fn write_log(&self, entry: Option<(Entry, u64)>) {
@@ -129,11 +162,11 @@ impl Web<'_> {
             log.write(&entry.line(bytes));
         }
     }
+}
 
-    /// Says goodbye to a client that may still be sending, and reads on for a little. A `close` while there is input that
-    /// nobody has read would send RST, which can destroy the reply on its way: see RFC 9112, section 9.6.
-    fn leave(&self, conversation: &mut Conversation, connection: &OwnedFd) -> Result<Next> {
-        conversation.leaving = true;
-        Ok(if shutdown(connection, Shutdown::Write).is_ok() { Next::End } else { Next::Close })
-    }
+/// Says goodbye to a client that may still be sending, and reads on for a little. A `close` while there is input that nobody has
+/// read would send RST, which can destroy the reply on its way: see RFC 9112, section 9.6.
+fn leave(conversation: &mut Conversation, connection: &OwnedFd) -> Next {
+    conversation.leaving = true;
+    if shutdown(connection, Shutdown::Write).is_ok() { Next::End } else { Next::Close }
 }
