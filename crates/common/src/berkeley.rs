@@ -198,7 +198,7 @@ fn recvfrom_as_told(socket: impl AsFd, data: &mut [u8], flags: RecvFlags) -> Res
     let timer = trace::start();
     let result = net::recvfrom(&socket, &mut *data, flags).map(|(_, length, peer)| (length, address::of_kernel(peer)));
     timer.end(|| match &result {
-        // From nobody: the call was woken by `shutdown`.
+        // From nobody: a process without a name, or the call was woken by `shutdown`.
         Ok((length, peer)) if !peer.is_nobody() => {
             Call::on("recvfrom", &socket).received(data, Ok(*length)).argument(peer).peer(peer.clone())
         }

@@ -100,7 +100,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
         })
     }
 
-    /// Lets this loop answer the requests for a report; with one loop, the process needs no other thread for them, with which
+    /// Lets this loop answer the requests for a report, as long as it runs; with one loop, the process needs no other thread for them, with which
     /// each system call would cost more.
     ///
     /// Errors: as epoll_ctl(2) and ioctl(2).
@@ -182,9 +182,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
         }
     }
 
-    /// A connection's turn. Part of the loop, as a service's short ways should be: between two system calls a function's
-    /// return is dear on a processor that forgets at each call where functions return to (Linux's `spec_rstack_overflow`,
-    /// `retbleed`). With one in an echo, it cost a fifth more.
+    /// A connection's turn. Part of the loop, as a service's short ways should be: a function that has made a system call
+    /// returns dearly on a processor that forgets meanwhile where to (Linux's `spec_rstack_overflow`, `retbleed`). With one such
+    /// return, an echo cost a fifth more.
     #[inline(always)]
     fn go_on(&mut self, key: usize, ended: bool) {
         // One that was closed a moment ago may still have an event.

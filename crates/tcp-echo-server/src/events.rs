@@ -203,8 +203,8 @@ impl EchoService<'_> {
         sent > 0
     }
 
-    #[cold]
     /// Reads on for a client that was given up, so that its last replies aren't destroyed by a reset.
+    #[cold]
     fn ignore(&mut self, connection: &OwnedFd) -> Result<Next, Failure> {
         match recv(connection, &mut self.buffer[self.echo.prefix.as_bytes().len()..]) {
             Ok(0) => Ok(Next::Close),

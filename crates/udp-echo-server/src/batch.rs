@@ -1,24 +1,25 @@
-//! As many datagrams with each system call as there are: `recvmmsg`, `sendmmsg`, and trains that are cut by the kernel.
+//! Batches: first all that has come is received, then all is answered, and replies that can leave together do.
 //!
-//! `simple.rs` makes two calls for each datagram, and a third to wait for it. Here a call brings all that have arrived by then,
-//! and there is a wait only once there are no more. That alone gains little: what a datagram costs is its way through the
-//! kernel. So datagrams that came glued together are taken as they are (GRO), each is looked at and answered by itself, and
-//! replies of one length to one client leave glued together again (GSO): `trains.rs`. The client gets single datagrams.
+//! `simple.rs` makes two calls for each datagram, and a third to wait for it. Here there is no wait as long as there are more.
+//! What a datagram costs is its way through the kernel, so replies of one length to one client leave in one piece, which the
+//! kernel cuts (GSO): `trains.rs`. The client gets single datagrams. As soon as there is much to do, datagrams are also taken
+//! many with one call, and glued together as they came (GRO); each is looked at and answered by itself.
 //!
 //! With `--workers`, each thread has a socket of its own, and the kernel chooses by the addresses of both ends: what one client
 //! sends is answered by one thread, in its order.
 //!
 //! The threads wait for datagrams, in the call that receives them, and for nothing else: a wait for two things costs a call more.
-//! The first thread waits for signals, and wakes the others.
+//! The first thread waits for signals, and wakes the others. Only with a socket that other processes have too the threads wait
+//! for both: what would wake them would end it for everybody.
 
 mod trains;
 mod worker;
 
-use std::io::Write;
+use std::io::{PipeWriter, Write};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use common::Errno;
 use common::berkeley::{AsFd, OwnedFd, Shutdown, close, shutdown};
 use common::signal::{Requests, Stop};
@@ -47,14 +48,15 @@ pub fn serve(sockets: Vec<OwnedFd>, are_shared: bool, server: Server, stop: Stop
             block(socket).context("cannot set up the socket")?;
         }
         let worker = Worker::new(Arc::clone(socket), !are_shared, server.another(), Arc::clone(&stop));
-        let (tell, mut end) = (tell.clone(), end.try_clone().context("cannot make a pipe")?);
+        let (tell, end) = (tell.clone(), End(end.try_clone().context("cannot make a pipe")?));
         let work = move || {
+            let _end = end;
             // Nobody listens any more if another one has failed.
             let _ = tell.send(worker.work());
-            let _ = end.write(&[0]);
         };
         thread::Builder::new().stack_size(STACK_BYTES).spawn(work).context("cannot start a thread")?;
     }
+    drop(tell);
     let signals = [(requests.without_waiting()?.as_fd(), Interest::IN), (ended.as_fd(), Interest::IN)];
     while let Wake::Ready(_) = wait_for_any(&signals, Some(&stop), None).context("cannot wait for signals")? {
         if !requests.take_all() {
@@ -62,7 +64,10 @@ pub fn serve(sockets: Vec<OwnedFd>, are_shared: bool, server: Server, stop: Stop
         }
         server.tally.report();
     }
-    for socket in sockets.iter().filter(|_| stop.is_asked() && !are_shared) {
+    if !stop.is_asked() {
+        return told.try_recv().unwrap_or_else(|_| bail!("cannot go on: a thread has ended"));
+    }
+    for socket in sockets.iter().filter(|_| !are_shared) {
         // Whoever waits for a datagram there hears at once that none will come. As the socket isn't connected, it is also an
         // error, `ENOTCONN`.
         let _ = shutdown(socket, Shutdown::Read);
@@ -71,6 +76,15 @@ pub fn serve(sockets: Vec<OwnedFd>, are_shared: bool, server: Server, stop: Stop
     server.tally.look();
     sockets.into_iter().filter_map(Arc::into_inner).for_each(close);
     Ok(())
+}
+
+/// A thread's end, however that comes: it is told to the one that waits for signals.
+struct End(PipeWriter);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let _ = self.0.write(&[0]);
+    }
 }
 
 /// Lets the calls on a socket wait, but for room to send no longer than a network can take.

@@ -102,9 +102,10 @@ fn serve(
     stop: Stop,
     #[cfg(unix)] requests: Requests,
 ) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    if options.design() == Design::Batch && server.is_internet {
-        return batch::serve(sockets, are_shared, server, stop, requests);
+    match options.design() {
+        #[cfg(target_os = "linux")]
+        Design::Batch if server.is_internet => return batch::serve(sockets, are_shared, server, stop, requests),
+        _ => {}
     }
     let _ = are_shared;
     #[cfg(unix)]

@@ -129,7 +129,7 @@ impl Options {
 pub enum Design {
     /// One after the other, as in the lecture
     Simple,
-    /// As many with each system call as there are
+    /// All that have come, and then all their replies, many with one system call where that pays
     #[cfg(target_os = "linux")]
     Batch,
 }

@@ -47,6 +47,7 @@ pub fn highest_rate(
     }
     let found = match best {
         Some(_) => Ok(()),
+        None if stop.is_asked() => Err(anyhow!("cannot find a rate in so short a time")),
         None => Err(anyhow!("cannot find a rate at which at most {} % are missing", max_loss * 100.0)),
     };
     let measured = best.or(last).context("cannot find a rate in so short a time")?;

@@ -24,7 +24,9 @@ use crate::simple::is_passing;
 const MOST_AT_ONCE: usize = 64;
 /// So many at least, to tell whether there are more.
 const LEAST_AT_ONCE: usize = 2;
-/// When there was too much to take at once so often, the kernel may have had too much too.
+/// Or so many bytes: a small queue of the kernel's is full then.
+const MANY_BYTES: usize = 64 * 1024;
+/// When there was too much to take at once so often, the kernel may have had too much too. Once may be a burst.
 const MANY_BATCHES: u32 = 2;
 
 /// One thread with its socket.
@@ -46,6 +48,8 @@ pub struct Worker {
     cut: u16,
     /// So many times, one after the other, there was no more room for what had come.
     full_batches: u32,
+    /// In this batch there was no room to send for as long as may be.
+    has_waited: bool,
     /// Whether the kernel tells more of a datagram than where it came from: it comes glued to others, or was sent to one of
     /// several addresses of ours.
     is_told: bool,
@@ -56,7 +60,8 @@ impl Worker {
     pub fn new(socket: Arc<OwnedFd>, blocks: bool, server: Server, stop: Arc<Stop>) -> Worker {
         let (rooms, prefix_bytes) = (Rooms::new(&server.prefix, MOST_AT_ONCE), server.prefix.as_bytes().len());
         let (arrivals, replies, trains) = (Vec::new(), Vec::new(), Vec::new());
-        let (yard, cuts, cut, is_told) = (Yard::default(), true, 0, server.everywhere);
+        // What others who have the socket have asked for still holds, and they may count on it as well.
+        let (yard, cuts, cut, is_told) = (Yard::default(), true, 0, server.everywhere || !blocks);
         let mut worker = Worker {
             socket,
             blocks,
@@ -71,6 +76,7 @@ impl Worker {
             cuts,
             cut,
             full_batches: 0,
+            has_waited: false,
             is_told,
         };
         if is_told {
@@ -81,7 +87,7 @@ impl Worker {
 
     /// Receives and answers, again and again, until the server is asked to stop.
     ///
-    /// All of it is made one function: on processors that guard against misuse of returns, each return from a function between
+    /// The plain way, `recvfrom` and `sendto` or a train, is all one function: on processors that guard against misuse of returns, each return from a function between
     /// two system calls costs as much as a good part of a call.
     ///
     /// Errors: the socket is broken.
@@ -110,7 +116,8 @@ impl Worker {
     /// Receives what has come, as far as there is room, and not much more than the last time.
     ///
     /// As long as nothing is to be told of a datagram but where it came from, `recvfrom` for each costs less than `recvmmsg`
-    /// for all of them. When there are so many that some may have been lost, `recvmmsg` tells.
+    /// for all of them. When there are so many that some may well be lost, `recvmmsg` tells; where it was never asked, the account
+    /// still has them, from the kernel's lists.
     #[inline(always)]
     fn receive(&mut self) -> Result<(), Errno> {
         let came = self.arrivals.len();
@@ -146,7 +153,9 @@ impl Worker {
             }
             next = recvfrom_now(&*self.socket, self.rooms.room(self.arrivals.len()));
         }
-        self.full_batches = if self.arrivals.len() == MOST_AT_ONCE { self.full_batches + 1 } else { 0 };
+        let bytes: usize = self.arrivals.iter().map(|arrival| arrival.length).sum();
+        let is_full = self.arrivals.len() == MOST_AT_ONCE || bytes >= MANY_BYTES;
+        self.full_batches = if is_full { self.full_batches + 1 } else { 0 };
         if self.full_batches == MANY_BATCHES {
             self.be_told();
         }

@@ -14,7 +14,8 @@ use super::Worker;
 use crate::batch::trains::Reply;
 use crate::simple::has_room;
 
-/// Who sends so many of one length one after the other may have handed them to the kernel in one piece.
+/// Who sends so many of one length one after the other may have handed them to the kernel in one piece. Fewer are as often a
+/// window of single ones.
 const LONG_TRAIN: usize = 16;
 /// The parts of so many replies need no memory of their own.
 const FEW: usize = 8;
@@ -24,19 +25,22 @@ impl Worker {
     #[inline(always)]
     pub(super) fn send(&mut self) {
         let mut alone = 0..0;
+        self.has_waited = false;
         for number in 0..self.trains.len() {
             let train = self.trains[number].clone();
             let goes_alone = !self.cuts || train.len() == 1;
             if train.len() >= LONG_TRAIN && !self.is_told {
                 self.be_told();
             }
-            if goes_alone && alone.is_empty() {
+            if self.has_waited {
+                self.give_up(train);
+            } else if goes_alone && alone.is_empty() {
                 alone = train;
             } else if goes_alone {
                 alone.end = train.end;
             } else {
                 self.send_alone(std::mem::replace(&mut alone, 0..0));
-                self.send_train(train);
+                if self.has_waited { self.give_up(train) } else { self.send_train(train) }
             }
         }
         self.send_alone(alone);
@@ -48,7 +52,8 @@ impl Worker {
         let first = &self.replies[train.start];
         let segment = u16::try_from(first.length(self.prefix_bytes)).expect("a train's replies are short");
         // For those that need not come from a certain address, it is said once for the socket, as long as they have one length.
-        let is_said_once = self.arrivals[first.to].asked.is_none();
+        // But not for a socket that others have too: what they send is to stay whole.
+        let is_said_once = self.blocks && self.arrivals[first.to].asked.is_none();
         if is_said_once && self.cut != segment && set_cut(&*self.socket, segment).is_ok() {
             self.cut = segment;
         }
@@ -72,6 +77,7 @@ impl Worker {
         };
         match sent {
             Ok(_) => self.sent(replies),
+            Err(Errno::AGAIN) if self.blocks => self.give_up(train),
             Err(errno) => {
                 // No checksums are made on the way, or the kernel is too old: that will not change.
                 self.cuts = !matches!(errno, Errno::IO | Errno::OPNOTSUPP | Errno::NOPROTOOPT);
@@ -139,15 +145,12 @@ impl Worker {
                     may_wait = true;
                 }
                 // Cutting has conditions, even if there is nothing to cut.
-                Err(Errno::INVAL | Errno::IO) if self.cut > 0 => {
+                Err(Errno::INVAL | Errno::IO | Errno::MSGSIZE) if self.cut > 0 => {
                     self.stop_cutting();
                     continue;
                 }
-                // The call has waited, and the others are not to wait as long again.
-                Err(Errno::AGAIN) if self.blocks => {
-                    replies.iter().for_each(|reply| self.not_sent(Errno::AGAIN, reply));
-                    return;
-                }
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) if self.blocks => return self.give_up(alone),
                 Err(Errno::AGAIN) if std::mem::take(&mut may_wait) && has_room(&self.socket, &self.stop) => continue,
                 Err(errno) => self.not_sent(errno, &replies[0]),
             }
@@ -171,6 +174,13 @@ impl Worker {
         let before = if reply.has_prefix(self.prefix_bytes) { &[] } else { self.server.prefix.as_bytes() };
         let data = &self.rooms.bytes()[reply.whole(self.prefix_bytes)];
         ([IoSlice::new(before), IoSlice::new(data)], self.arrivals[reply.to].peer)
+    }
+
+    /// A call has waited for room as long as may be: these replies are lost, and those behind them are not to wait as long again.
+    #[cold]
+    fn give_up(&mut self, replies: Range<usize>) {
+        self.has_waited = true;
+        self.replies[replies].iter().for_each(|reply| self.not_sent(Errno::AGAIN, reply));
     }
 
     /// A reply has not left.
