@@ -111,6 +111,13 @@ mod tests {
     }
 
     #[test]
+    fn the_names_begin_with_our_codings_in_their_order() {
+        for (place, coding) in Coding::ALL.into_iter().enumerate() {
+            assert_eq!((coding as usize, NAMES[place]), (place, coding.name().as_bytes()));
+        }
+    }
+
+    #[test]
     fn what_is_accepted_and_what_is_wanted() {
         let table = [
             ("", ""),

@@ -185,14 +185,29 @@ fn a_line_end_before_a_request_is_not_the_request() {
     }
 }
 
+/// Heads, and what might be taken for one.
+fn heads() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        "(\r\n)?(GET|POST|X) /[a-z]{0,3} HTTP/1.[01]\r\n((Host|Content-Length|X): ?[0-9a]{0,3}\r?\n){0,3}\r\n(GET /)?"
+            .prop_map(String::into_bytes),
+        prop::collection::vec(prop::sample::select(b"\r\n\r\n\r\n\0GG /::aa".to_vec()), 0..40),
+    ]
+}
+
 proptest! {
+    /// All at once, a byte may be beyond a limit, and each is looked at; byte by byte, the first ones never are.
+    #[test]
+    fn the_limits_hold_as_well_byte_by_byte(input in heads(), request_line in 0usize..40, head in 0usize..80) {
+        let limits = Limits { request_line, head, ..Limits::USUAL };
+        let whole = HeadEnd::default().find(&input, &limits);
+        let mut end = HeadEnd::default();
+        let found = (0..=input.len()).map(|length| end.find(&input[..length], &limits)).find(|found| *found != Ok(None));
+        prop_assert_eq!(found.unwrap_or(Ok(None)), whole);
+    }
+
     #[test]
     fn where_the_pieces_end_makes_no_difference(
-        input in prop_oneof![
-            "(\r\n)?(GET|POST|X) /[a-z]{0,3} HTTP/1.[01]\r\n((Host|Content-Length|X): ?[0-9a]{0,3}\r?\n){0,3}\r\n(GET /)?"
-                .prop_map(String::into_bytes),
-            prop::collection::vec(prop::sample::select(b"\r\n\r\n\r\n\0GG /::aa".to_vec()), 0..40),
-        ],
+        input in heads(),
         cuts in prop::collection::vec(0usize..80, 0..4),
     ) {
         let whole = HeadEnd::default().find(&input, &Limits::USUAL);

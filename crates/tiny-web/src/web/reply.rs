@@ -66,11 +66,6 @@ impl Web<'_> {
         };
         // A client that doesn't know yet that this reply is the last may have its next request on its way.
         let is_known = request.is_some_and(|request| request.persistence == Persistence::Closed);
-        let then = match persistence {
-            Persistence::Closed if is_all && is_known => Then::Close,
-            Persistence::Closed => Then::Leave,
-            Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
-        };
         let is_head = first_line(head).starts_with(b"HEAD ");
         let length = if is_head { 0 } else { response.length() };
         let entry = self.server.log.as_ref().map(|_| {
@@ -80,10 +75,18 @@ impl Web<'_> {
         self.out.clear();
         response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
         let file = if is_head { None } else { response.write_body(&mut self.out) };
+        let then = match persistence {
+            // Of a file much may still be on its way, and its client may say something before all has arrived.
+            Persistence::Closed if is_all && is_known && file.is_none() => Then::Close,
+            Persistence::Closed => Then::Leave,
+            Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
+        };
         Outgoing { file, then, entry }
     }
 
     /// Sends a reply. None: that's it, and the connection goes on. What there is no room for is kept.
+    ///
+    /// Errors: as [`Reply::go_on`]. The reply is kept then too: the log tells how much of it was sent.
     #[inline(always)]
     pub(super) fn send(
         &mut self,
@@ -94,7 +97,10 @@ impl Web<'_> {
         let sent = match send(connection, &self.out) {
             Ok(sent) => sent,
             Err(Errno::AGAIN | Errno::INTR) => 0,
-            Err(errno) => return Err(errno).context("cannot send"),
+            Err(errno) => {
+                self.keep(conversation, 0, outgoing, 0);
+                return Err(errno).context("cannot send");
+            }
         };
         if sent < self.out.len() {
             self.keep(conversation, sent, outgoing, 0);
@@ -102,10 +108,11 @@ impl Web<'_> {
         }
         if let Some(rest) = &mut outgoing.file {
             let before = rest.part.start;
-            if let Some(next) = rest.go_on(connection)? {
+            let next = rest.go_on(connection);
+            if !matches!(next, Ok(None)) {
                 let taken = rest.part.start - before;
                 self.keep(conversation, sent, outgoing, taken);
-                return Ok(Some(next));
+                return next;
             }
         }
         if outgoing.then == Then::GoOn && outgoing.entry.is_none() {

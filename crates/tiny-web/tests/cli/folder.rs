@@ -1,6 +1,7 @@
 //! `tiny-web DIR`: files, and nothing but the files of this folder.
 
 use std::fs::{self, File};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -70,6 +71,18 @@ fn a_large_file_arrives_whole_and_the_connection_goes_on() {
     assert_eq!(client.reply_to_head().field("Content-Length"), Some("3000000"));
     client.finish();
     assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn a_last_file_arrives_whole_though_its_client_says_something_more() {
+    let shown = Shown::with(&[("file", &[b'x'; 500_000])]);
+    let mut client = shown.server.connect();
+    client.send("GET /file HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client.reply_to_head();
+    // Time enough for the server to be done with it. The kernel still has much of it to send.
+    thread::sleep(Duration::from_millis(100));
+    client.send("x");
+    assert_eq!(client.rest().len(), 500_000);
 }
 
 #[test]

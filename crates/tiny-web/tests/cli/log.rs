@@ -1,6 +1,6 @@
 //! The access log.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use crate::folder::Shown;
@@ -39,6 +39,57 @@ fn each_request_has_a_line_and_none_has_two() {
     assert_eq!(lines[..3], expected);
     assert_eq!(lines[3], "127.0.0.1 - - \"HEAD /a HTTP/1.1\" 200 0 \"-\" \"-\"");
     assert!(lines[4].starts_with("127.0.0.1 - - \"nonsense\" 400 "), "{}", lines[4]);
+}
+
+/// A reply may break off before anything of it had to wait.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_reply_to_a_client_that_has_gone_has_its_line() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("access.log");
+    let shown = Shown::how(&[("small", b"12345"), ("large", b"")], &["--log", log.to_str().unwrap()]);
+    File::options().write(true).open(shown.path("large")).unwrap().set_len(64 * 1024 * 1024).unwrap();
+    for (before, target) in ["/small", "/large"].into_iter().enumerate() {
+        let mut client = shown.server.connect();
+        client.send("GET /small HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(lines(&log, 2 * before + 1).len(), 2 * before + 1);
+        // It closes with that reply unread, which is a reset, and before the server can send the next.
+        shown.server.signal("STOP");
+        client.send(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        drop(client);
+        shown.server.signal("CONT");
+        let expected = format!("127.0.0.1 - - \"GET {target} HTTP/1.1\" 200 0 \"-\" \"-\"");
+        assert_eq!(lines(&log, 2 * before + 2)[2 * before + 1], expected);
+    }
+    let mut client = shown.server.connect();
+    client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.reply_to_head();
+    drop(client);
+    let line = lines(&log, 5).pop().unwrap();
+    assert!(line.starts_with("127.0.0.1 - - \"GET /large HTTP/1.1\" 200 ") && !line.contains(" 67108864 "), "{line}");
+}
+
+#[test]
+fn a_file_that_has_shrunk_since_it_was_opened_has_its_line() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("access.log");
+    let shown = Shown::how(&[("shrinks", b"")], &["--workers", "1", "--log", log.to_str().unwrap()]);
+    let file = File::options().write(true).open(shown.path("shrinks")).unwrap();
+    let mut asked = 0;
+    // It stays open, and as long as it was, for the rest of a second.
+    eventually("two requests in a second", || {
+        file.set_len(100_000).unwrap();
+        assert_eq!(shown.server.get("/shrinks").body.len(), 100_000);
+        file.set_len(1000).unwrap();
+        let mut client = shown.server.connect();
+        client.send("GET /shrinks?again HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let promised = client.reply_to_head().field("Content-Length").map(str::to_owned);
+        assert_eq!(client.rest().len(), 1000);
+        asked += 2;
+        promised.as_deref() == Some("100000")
+    });
+    let last = lines(&log, asked).pop().unwrap();
+    assert_eq!(last, r#"127.0.0.1 - - "GET /shrinks?again HTTP/1.1" 200 1000 "-" "-""#);
 }
 
 #[test]
