@@ -104,7 +104,8 @@ fn a_socket_that_was_handed_over_may_have_been_told_to_take_trains_whole() {
     // UDP_GRO, as another server may have left it.
     let socket = "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); s.setsockopt(17, 104, 1)";
     let server = Server::ready(NAME, handing_over(&python, socket, NAME));
-    let load = ["load", &server.host(), &server.port(), "--size", "100", "--train", "8", "--window", "8", "--count", "80"];
+    let load =
+        ["load", &server.host(), &server.port(), "--size", "100", "--train", "8", "--window", "8", "--count", "80"];
     let outcome = run("udp-echo-client", &load);
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(server.stops_well().ends_with(&format!("{NAME}: received 80, answered 80\n")));
