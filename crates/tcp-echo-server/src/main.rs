@@ -73,7 +73,7 @@ fn run(options: Options) -> Result<()> {
 fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
     let most = options.max_connections.map(|most| most as usize);
     #[cfg(unix)]
-    if options.design == Design::Events && echo.faults.is_none() {
+    if options.design == Design::Events && echo.faults.is_none() && !options.faults.never_accept {
         return events::serve(listener, echo, most, options.workers);
     }
     #[cfg(unix)]
