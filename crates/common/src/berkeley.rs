@@ -215,6 +215,7 @@ fn recvfrom_as_told(socket: impl AsFd, data: &mut [u8], flags: RecvFlags) -> Res
 #[inline(always)]
 pub fn sendto(socket: impl AsFd, data: &[u8], address: &Address) -> Result<usize, Errno> {
     let timer = trace::start();
+    // As it is: an address of any kind would have to be put together for each datagram.
     let result = match address {
         Address::Internet(SocketAddr::V4(address)) => net::sendto(&socket, data, SendFlags::empty(), address),
         Address::Internet(SocketAddr::V6(address)) => net::sendto(&socket, data, SendFlags::empty(), address),

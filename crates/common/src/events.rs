@@ -100,8 +100,8 @@ impl<'a, S: Service> EventLoop<'a, S> {
         })
     }
 
-    /// Lets this loop answer the requests for a report, as long as it runs; with one loop, the process needs no other thread for them, with which
-    /// each system call would cost more.
+    /// Lets this loop answer the requests for a report, as long as it runs. With one loop, the process needs no other thread for
+    /// them, with which each system call would cost more.
     ///
     /// Errors: as epoll_ctl(2) and ioctl(2).
     pub fn report_on(&mut self, requests: &'a Requests) -> Result<()> {
