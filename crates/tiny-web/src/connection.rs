@@ -7,19 +7,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use common::Errno;
+use common::address::Peer;
 use common::berkeley::{OwnedFd, send};
-use common::events::{Clock, Next};
+use common::events::Next;
 
 use crate::access_log::Entry;
 use crate::body::BodyReader;
-use crate::peer::{Peer, Place};
+use crate::places::Place;
 use crate::representation::{Content, Representation};
 use crate::request::{HeadEnd, has_begun};
-
-/// What a conversation waits for, as the event loop numbers it.
-pub const IDLE: u8 = 0;
-pub const REQUEST: u8 = 1;
-pub const REPLY: u8 = 2;
 
 /// How much of a file is sent before the others have their turn. More than a socket usually has room for.
 const BYTES_A_TURN: u64 = 4 * 1024 * 1024;
@@ -125,16 +121,6 @@ impl<'a> Conversation<'a> {
         let nothing = |now: &OnItsWay| now.input.is_empty() && now.held.is_none() && now.reply.is_none();
         if self.now().is_some_and(nothing) {
             self.on_its_way = None;
-        }
-    }
-
-    /// What it waits for.
-    pub fn clock(&mut self) -> Clock {
-        let renewed = std::mem::take(&mut self.renewed);
-        match self.now() {
-            Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
-            _ if self.has_begun() => Clock { allowance: REQUEST, renewed },
-            _ => Clock { allowance: IDLE, renewed: true },
         }
     }
 }

@@ -23,11 +23,11 @@ pub struct Representation {
     pub version_fields: Vec<u8>,
     /// The fields that say what it is.
     pub content_fields: Vec<u8>,
+    /// Whether other clients are sent another file.
+    pub varies: bool,
     /// What it is known by as long as nobody changes it.
     identity: Option<Identity>,
 }
-
-const VARY: &str = "Vary: Accept-Encoding\r\n";
 
 /// Where the bytes are.
 pub enum Content {
@@ -51,10 +51,12 @@ pub struct Manner<'a> {
 }
 
 impl Representation {
-    /// A page of the server's own, which never changes.
-    pub fn of_page(page: &str, name: &str, manner: &Manner) -> Representation {
-        let bytes = page.as_bytes().to_vec();
-        Representation::new(bytes.len() as u64, Content::Bytes(bytes), format!("\"{name}\""), None, None, manner)
+    /// A page of the server's own. With an `etag` it never changes. Without one, it was made a moment ago and will be made anew
+    /// in another: it has no version.
+    pub fn of_page(page: String, etag: &str, content_type: &str, cache_control: &str) -> Representation {
+        let manner = Manner { content_type, coding: None, varies: false, cache_control };
+        let length = page.len() as u64;
+        Representation::new(Content::Bytes(page.into_bytes()), length, etag.to_owned(), None, None, &manner)
     }
 
     /// A file, whose metadata these are.
@@ -69,54 +71,41 @@ impl Representation {
         // HTTP has no way to write a date before 1970.
         let seconds = u64::try_from(metadata.mtime()).ok();
         let modified = seconds.map(|seconds| (SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).min(now));
-        Representation::new(length, content, etag, modified, Some(identity(metadata)), manner)
-    }
-
-    /// A list that was made a moment ago, and will be made anew in another: it has no version.
-    pub fn of_list(page: String, cache_control: &str) -> Representation {
-        Representation {
-            length: page.len() as u64,
-            content: Content::Bytes(page.into_bytes()),
-            etag: String::new(),
-            modified: None,
-            version_fields: cache_control.as_bytes().to_vec(),
-            content_fields: b"Content-Type: text/html; charset=utf-8\r\n".to_vec(),
-            identity: None,
-        }
+        Representation::new(content, length, etag, modified, Some(identity(metadata)), manner)
     }
 
     fn new(
-        length: u64,
         content: Content,
+        length: u64,
         etag: String,
         modified: Option<SystemTime>,
         identity: Option<Identity>,
         manner: &Manner,
     ) -> Representation {
-        let mut version_fields = format!("ETag: {etag}\r\n");
+        let mut version = String::new();
+        let mut fields = format!("Content-Type: {}\r\n", manner.content_type);
+        if !etag.is_empty() {
+            version += &format!("ETag: {etag}\r\n");
+            fields += "Accept-Ranges: bytes\r\n";
+        }
         if let Some(modified) = modified {
-            version_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
+            version += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
         }
-        version_fields += manner.cache_control;
+        version += manner.cache_control;
         if manner.varies {
-            version_fields += VARY;
+            version += "Vary: Accept-Encoding\r\n";
         }
-        let mut content_fields = format!("Content-Type: {}\r\nAccept-Ranges: bytes\r\n", manner.content_type);
         if let Some(coding) = manner.coding {
-            content_fields += &format!("Content-Encoding: {}\r\n", coding.name());
+            fields += &format!("Content-Encoding: {}\r\n", coding.name());
         }
-        let (version_fields, content_fields) = (version_fields.into_bytes(), content_fields.into_bytes());
-        Representation { content, length, etag, modified, version_fields, content_fields, identity }
+        let (version_fields, content_fields) = (version.into_bytes(), fields.into_bytes());
+        let varies = manner.varies;
+        Representation { content, length, etag, modified, version_fields, content_fields, varies, identity }
     }
 
     /// Whether a file is still this one.
     pub fn is_of(&self, metadata: &Metadata) -> bool {
         self.identity == Some(identity(metadata))
-    }
-
-    /// Whether other clients are sent another file.
-    pub fn varies(&self) -> bool {
-        self.version_fields.ends_with(VARY.as_bytes())
     }
 
     /// What a client's preconditions are held against.

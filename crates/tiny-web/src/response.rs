@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::connection::Rest;
 use crate::folder::SMALL_BYTES;
-use crate::page;
+use crate::options::Show;
+use crate::page::{self, HTML};
 use crate::representation::{Content, Representation};
 use crate::request::Persistence;
 use crate::status::Status;
@@ -30,9 +31,25 @@ pub enum Body {
 /// What stands in the head of every response.
 pub struct Constant {
     /// `Server`, and what the user wants to be said.
-    pub fields: Vec<u8>,
+    fields: String,
     /// For what the server makes itself.
-    pub cache_control: Vec<u8>,
+    cache_control: String,
+}
+
+impl Constant {
+    /// As the user wants it. The type is what we say it is, whatever the content looks like: `nosniff`.
+    pub fn new(show: &Show) -> Constant {
+        let usual = [
+            ("Server", "tiny-web", !show.no_server_header),
+            ("X-Content-Type-Options", "nosniff", true),
+            ("Access-Control-Allow-Origin", "*", show.cors),
+        ];
+        let usual = usual.into_iter().filter(|(name, _, is_wanted)| *is_wanted && !show.says(name));
+        let said = show.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields = usual.map(|(name, value, _)| (name, value)).chain(said);
+        let fields = fields.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        Constant { fields, cache_control: show.cache_control(None) }
+    }
 }
 
 impl Response {
@@ -43,13 +60,12 @@ impl Response {
 
     /// A response that says no more than its status.
     pub fn of_status(status: Status) -> Response {
-        Response::of_page(status, page::of_status(status))
+        Response::of_page(status, page::saying(status.text()))
     }
 
     /// A page made for this request.
     pub fn of_page(status: Status, page: String) -> Response {
-        let fields = b"Content-Type: text/html; charset=utf-8\r\n".to_vec();
-        Response { status, fields, body: Body::Page(page) }
+        Response { status, fields: Vec::new(), body: Body::Page(page) }.with("Content-Type", HTML)
     }
 
     /// A file, or a part of it.
@@ -59,7 +75,7 @@ impl Response {
 
     /// The client has it already: which version, and for how long it may keep it, but nothing about what is in it.
     pub fn not_modified(file: &Representation) -> Response {
-        Response { status: Status::NotModified, fields: file.version_fields.clone(), body: Body::None }
+        Response { status: Status::NOT_MODIFIED, fields: file.version_fields.clone(), body: Body::None }
     }
 
     /// The same with one more field, whose value the server has made itself.
@@ -72,15 +88,13 @@ impl Response {
     }
 
     /// Writes the head, with its empty line.
-    pub fn write_head(&self, out: &mut Vec<u8>, date: &[u8], constant: &Constant, persistence: Persistence) {
-        match self.status {
-            Status::Ok => out.extend_from_slice(b"HTTP/1.1 200 OK"),
-            status => out.extend_from_slice(format!("HTTP/1.1 {} {}", status.code(), status.reason()).as_bytes()),
-        }
+    pub fn write_head(&self, out: &mut Vec<u8>, date: &str, constant: &Constant, persistence: Persistence) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(self.status.text().as_bytes());
         out.extend_from_slice(b"\r\nDate: ");
-        out.extend_from_slice(date);
+        out.extend_from_slice(date.as_bytes());
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&constant.fields);
+        out.extend_from_slice(constant.fields.as_bytes());
         if !matches!(self.body, Body::None) {
             // Writing to memory can't fail.
             let _ = write!(out, "Content-Length: {}\r\n", self.length());
@@ -88,7 +102,7 @@ impl Response {
         out.extend_from_slice(&self.fields);
         match &self.body {
             Body::None => {}
-            Body::Page(_) => out.extend_from_slice(&constant.cache_control),
+            Body::Page(_) => out.extend_from_slice(constant.cache_control.as_bytes()),
             Body::Part(file, _) => {
                 out.extend_from_slice(&file.version_fields);
                 out.extend_from_slice(&file.content_fields);
@@ -136,11 +150,11 @@ mod tests {
 
     use super::*;
 
-    const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
     fn head(response: &Response, persistence: Persistence) -> String {
         let constant =
-            Constant { fields: b"Server: x\r\n".to_vec(), cache_control: b"Cache-Control: no-cache\r\n".to_vec() };
+            Constant { fields: "Server: x\r\n".to_owned(), cache_control: "Cache-Control: no-cache\r\n".to_owned() };
         let mut out = Vec::new();
         response.write_head(&mut out, DATE, &constant, persistence);
         String::from_utf8(out).unwrap()
@@ -148,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_head_has_a_status_line_the_true_length_and_an_empty_line_at_its_end() {
-        let head = head(&Response::of_page(Status::Ok, "hello".to_owned()), Persistence::Kept);
+        let head = head(&Response::of_page(Status::OK, "hello".to_owned()), Persistence::Kept);
         assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: x\r\n"), "{head}");
         assert!(head.ends_with("\r\n\r\n"), "{head}");
         assert_eq!(head.matches("Content-Length: 5\r\n").count(), 1, "{head}");
@@ -157,7 +171,7 @@ mod tests {
 
     #[test]
     fn where_no_content_can_come_none_is_announced() {
-        for status in [Status::NoContent, Status::NotModified] {
+        for status in [Status::NO_CONTENT, Status::NOT_MODIFIED] {
             let head = head(&Response::empty(status), Persistence::Closed);
             assert!(!head.contains("Content-"), "{head}");
             assert!(head.contains("Connection: close\r\n"), "{head}");
@@ -168,7 +182,7 @@ mod tests {
         #[test]
         fn no_response_is_split(target in "/(\\PC|[\r\n]|%0[dD]|%0[aA]){0,20}") {
             if let Ok(path) = crate::path::LocalPath::of_target(&target, true) {
-                let response = Response::of_status(Status::MovedPermanently).with("Location", &path.folder_target());
+                let response = Response::of_status(Status::MOVED_PERMANENTLY).with("Location", &path.folder_target());
                 let head = head(&response, Persistence::Kept);
                 let lines: Vec<&str> = head.split("\r\n").collect();
                 prop_assert!(lines.iter().all(|line| !line.contains(['\r', '\n'])));

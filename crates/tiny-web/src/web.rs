@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use common::address::Address;
+use common::address::{Address, Peer};
 use common::berkeley::{OwnedFd, recv};
 use common::events::{Clock, Next, Service};
 use common::sockopt::set_reset_on_close;
@@ -21,9 +21,11 @@ use common::{Errno, exit, log};
 use httpdate::fmt_http_date;
 
 use crate::access_log::AccessLog;
-use crate::connection::{Conversation, IDLE, Reply};
-use crate::peer::{Peer, Places};
-use crate::request::Limits;
+use crate::cache::Cache;
+use crate::connection::{Conversation, Reply};
+use crate::options::Limits;
+use crate::places::Places;
+use crate::request;
 use crate::response::Constant;
 use crate::site::{Answers, Site};
 use crate::status::Status;
@@ -34,6 +36,11 @@ const PIECE_BYTES: usize = 32 * 1024;
 /// How often a client that always has more is served in a row, before the others have their turn.
 const PIECES_A_TURN: usize = 16;
 
+/// What a conversation waits for, and so what limits its patience, as the event loop numbers it.
+const IDLE: u8 = 0;
+const REQUEST: u8 = 1;
+const REPLY: u8 = 2;
+
 /// What all loops share.
 pub struct Server {
     /// What there is to see.
@@ -42,13 +49,10 @@ pub struct Server {
     pub constant: Constant,
     /// How long the server bears with a client between requests, and how it stops.
     pub patience: Patience,
-    /// How long the head of a request may take to arrive, from its first byte, and its body after that.
-    pub head_timeout: Duration,
-    /// How many bytes a second a client has to take of its reply, over how long.
-    pub min_rate: u64,
-    pub slow_timeout: Duration,
-    /// What a request may have of everything.
+    /// How long it bears with one otherwise, among others.
     pub limits: Limits,
+    /// What a request may have of everything.
+    pub heads: request::Limits,
     /// How many connections an address may have.
     pub places: Places,
     /// Where requests are told of.
@@ -70,8 +74,10 @@ pub struct Web<'a> {
 
 impl<'a> Web<'a> {
     /// A loop's share of the server.
-    pub fn new(server: &'a Server, answers: Answers<'a>) -> Web<'a> {
-        Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: String::new() }
+    pub fn new(server: &'a Server, files_kept_open: usize) -> Web<'a> {
+        let (now, cache) = (SystemTime::UNIX_EPOCH, Cache::new(!server.site.show.no_cache, files_kept_open));
+        let answers = Answers { site: &server.site, cache, now };
+        Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: fmt_http_date(now) }
     }
 }
 
@@ -82,12 +88,18 @@ impl<'a> Service for Web<'a> {
     const GIVES_WAY: Option<u8> = Some(IDLE);
 
     fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
-        let slow = Some(self.server.slow_timeout).filter(|_| self.server.min_rate > 0);
-        vec![patience.idle, Some(self.server.head_timeout), slow]
+        let limits = &self.server.limits;
+        // In the order of their numbers.
+        vec![patience.idle, Some(limits.head_timeout), Some(limits.slow_timeout).filter(|_| limits.min_rate > 0)]
     }
 
     fn clock(&mut self, conversation: &mut Conversation) -> Clock {
-        conversation.clock()
+        let renewed = std::mem::take(&mut conversation.renewed);
+        match conversation.now() {
+            Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
+            _ if conversation.has_begun() => Clock { allowance: REQUEST, renewed },
+            _ => Clock { allowance: IDLE, renewed: true },
+        }
     }
 
     fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation<'a>> {
@@ -114,27 +126,26 @@ impl<'a> Service for Web<'a> {
     }
 
     fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
-        let has_begun = conversation.has_begun();
         if let Some(reply) = conversation.reply() {
-            if matches!(why, GaveUp::Idle(_)) && self.still_reads(reply, connection) {
-                return Next::Room;
+            match why {
+                GaveUp::Idle(_) if self.still_reads(reply, connection) => return Next::Room,
+                GaveUp::Idle(time) => {
+                    let (rate, time) = (self.server.limits.min_rate, humantime::format_duration(time));
+                    self.lost(conversation, format_args!("read less than {rate} bytes a second for {time}"));
+                    // Nobody reads the rest, and the kernel needn't keep it.
+                    let _ = set_reset_on_close(connection);
+                }
+                _ => self.lost(conversation, why),
             }
-            if let GaveUp::Idle(time) = why {
-                let (rate, time) = (self.server.min_rate, humantime::format_duration(time));
-                self.lost(conversation, format_args!("read less than {rate} bytes a second for {time}"));
-                // Nobody reads the rest, and the kernel needn't keep it.
-                let _ = set_reset_on_close(connection);
-            } else {
-                self.lost(conversation, why);
+        } else if conversation.has_begun() {
+            if matches!(why, GaveUp::Idle(_)) {
+                let head = conversation.head();
+                return match self.send_refusal(conversation, connection, Status::REQUEST_TIMEOUT, &head) {
+                    Ok(Next::Close) => Next::Close,
+                    Ok(_) => Next::Turn,
+                    Err(error) => self.failed(conversation, &error),
+                };
             }
-            return Next::Close;
-        }
-        if has_begun && matches!(why, GaveUp::Idle(_)) {
-            let head = conversation.head();
-            let refused = self.send_refusal(conversation, connection, Status::RequestTimeout, &head);
-            return refused.map_or(Next::Close, |next| if next == Next::Close { next } else { Next::Turn });
-        }
-        if has_begun {
             self.lost(conversation, why);
         }
         Next::Close
@@ -224,7 +235,7 @@ impl Web<'_> {
             Some(errno) => Err(errno).context("cannot receive"),
             None => {
                 let head = conversation.head();
-                self.send_refusal(conversation, connection, Status::BadRequest, &head)
+                self.send_refusal(conversation, connection, Status::BAD_REQUEST, &head)
             }
         }
     }
@@ -256,7 +267,8 @@ impl Web<'_> {
     fn still_reads(&self, reply: &mut Reply, connection: &OwnedFd) -> bool {
         let is_well = reply.go_on(connection).is_ok();
         let taken = std::mem::take(&mut reply.taken);
-        is_well && taken >= self.server.min_rate.saturating_mul(self.server.slow_timeout.as_secs().max(1))
+        let limits = &self.server.limits;
+        is_well && taken >= (limits.min_rate as u64).saturating_mul(limits.slow_timeout.as_secs().max(1))
     }
 
     #[cold]

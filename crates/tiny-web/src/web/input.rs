@@ -51,7 +51,7 @@ impl Web<'_> {
 
     /// A head, and the answer to it, unless a body comes first.
     fn read_head(&mut self, conversation: &mut Conversation, input: &[u8]) -> Option<Step> {
-        let limits = &self.server.limits;
+        let limits = &self.server.heads;
         let mut end = match conversation.now() {
             None => HeadEnd::default(),
             Some(_) => std::mem::take(&mut conversation.on_its_way().end),
@@ -93,23 +93,20 @@ impl Web<'_> {
     /// More of a body, and at its end the answer to its head.
     fn read_past(&mut self, conversation: &mut Conversation, input: &[u8]) -> Option<Step> {
         let (_, body) = conversation.on_its_way().held.as_mut()?;
-        let taken = body.take(input);
-        let is_done = body.is_done();
-        match taken {
-            Ok(0) if !is_done => None,
-            Ok(taken) if !is_done => Some((taken, None)),
-            Ok(taken) => {
-                let (head, _) = conversation.on_its_way().held.take()?;
-                let mut room = NO_FIELDS;
-                // It has been read before, and is the same.
-                let request = request::read(&head, &mut room, &self.server.limits).ok()?;
+        let taken = match body.take(input) {
+            Ok(taken) if !body.is_done() => return (taken > 0).then_some((taken, None)),
+            taken => taken,
+        };
+        let head = conversation.head();
+        let mut room = NO_FIELDS;
+        // The head has been read before, and is the same.
+        let request = request::read(&head, &mut room, &self.server.heads);
+        match taken.and_then(|taken| Ok((taken, request?))) {
+            Ok((taken, request)) => {
                 conversation.renewed = true;
                 Some((taken, Some(self.respond(conversation, &request, &head, taken == input.len()))))
             }
-            Err(refusal) => {
-                let head = conversation.on_its_way().held.take().map(|(head, _)| head).unwrap_or_default();
-                Some((0, Some(self.refuse(conversation, refusal, &head))))
-            }
+            Err(refusal) => Some((0, Some(self.refuse(conversation, refusal, &head)))),
         }
     }
 }

@@ -70,10 +70,10 @@ impl Web<'_> {
         let length = if is_head { 0 } else { response.length() };
         let entry = self.server.log.as_ref().map(|_| {
             let fields = request.map(|request| &request.fields);
-            (Entry::new(&conversation.peer, self.date.as_bytes(), head, fields, response.status), length)
+            (Entry::new(&conversation.peer, &self.date, head, fields, response.status), length)
         });
         self.out.clear();
-        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
+        response.write_head(&mut self.out, &self.date, &self.server.constant, persistence);
         let file = if is_head { None } else { response.write_body(&mut self.out) };
         let then = match persistence {
             // Of a file much may still be on its way, and its client may say something before all has arrived.
