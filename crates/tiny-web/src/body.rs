@@ -10,7 +10,7 @@
 //! chunk-ext      = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //! ```
 
-use crate::request::{Body, Limits, is_of_token};
+use crate::request::{Body, Limits, is_of_token, is_token};
 use crate::status::Status;
 
 /// Room for everything in a chunked body that is not content: sizes and their line ends aside, extensions and trailers.
@@ -112,11 +112,12 @@ impl BodyReader {
             State::DataEnd => Ok(State::Size),
             State::Trailer if line.is_empty() => Ok(State::Done),
             State::Trailer => {
-                let name = line.split(|&byte| byte == b':').next().filter(|name| name.len() < line.len());
-                if !name.is_some_and(|name| !name.is_empty() && name.iter().copied().all(is_of_token)) {
+                let name = line.iter().position(|&byte| byte == b':').map(|end| &line[..end]);
+                if !name.is_some_and(is_token) {
                     return Err(Status::BAD_REQUEST);
                 }
-                self.extra(line).map(|()| State::Trailer)
+                self.extra(line)?;
+                Ok(State::Trailer)
             }
             _ => {
                 let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();

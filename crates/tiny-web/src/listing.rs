@@ -62,19 +62,8 @@ pub fn page(folder: &[u8], mut lines: Vec<Line>, is_all: bool) -> String {
 
 /// A name as text of a page. What is no text shows as a replacement character; the link has the true name.
 fn escape(name: &[u8]) -> String {
-    let mut escaped = String::new();
-    for letter in String::from_utf8_lossy(name).chars() {
-        match letter {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            letter if letter.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
+    let name = String::from_utf8_lossy(name).replace(char::is_control, "\u{fffd}").replace('&', "&amp;");
+    name.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// A size as people read it: exact below 1 KiB, with one decimal above.

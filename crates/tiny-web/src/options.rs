@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser};
 use common::cli;
 
 use crate::NAME;
-use crate::request::{self, MOST_FIELDS, is_of_token};
+use crate::request::{self, MOST_FIELDS, is_token};
 
 /// Show browsers the lecture's page, or the files of a folder
 ///
@@ -193,7 +193,7 @@ const RESERVED: &str = "accept-ranges allow connection content-encoding content-
 fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a name, a colon and a value, such as 'X-Robots-Tag: none'")?;
     let value = value.trim_matches([' ', '\t']);
-    if name.is_empty() || !name.bytes().all(is_of_token) {
+    if !is_token(name.as_bytes()) {
         return Err("a name of letters, digits and hyphens, such as X-Robots-Tag".to_owned());
     }
     if RESERVED.split(' ').any(|reserved| name.eq_ignore_ascii_case(reserved)) {

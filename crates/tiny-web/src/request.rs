@@ -167,10 +167,7 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
     else {
         return Err(Status::BAD_REQUEST);
     };
-    if method.is_empty() || !method.bytes().all(is_of_token) {
-        return Err(Status::BAD_REQUEST);
-    }
-    if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Status::BAD_REQUEST);
     }
     // HTTP-version = "HTTP/" DIGIT "." DIGIT. A minor version that doesn't exist yet is to be read as our highest.
@@ -179,6 +176,11 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Status::VERSION_NOT_SUPPORTED),
         _ => Err(Status::BAD_REQUEST),
     }
+}
+
+/// token = 1*tchar
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_of_token)
 }
 
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::connection::Rest;
 use crate::folder::SMALL_BYTES;
 use crate::options::Show;
+use crate::outgoing::Rest;
 use crate::page::{self, HTML};
 use crate::representation::{Content, Representation};
 use crate::request::Persistence;
@@ -16,7 +16,7 @@ use crate::status::Status;
 pub struct Response {
     pub status: Status,
     /// The fields that not every response has, each with its line end.
-    fields: Vec<u8>,
+    fields: String,
     pub body: Body,
 }
 
@@ -55,22 +55,18 @@ impl Constant {
 impl Response {
     /// A response with no content.
     pub fn empty(status: Status) -> Response {
-        Response { status, fields: Vec::new(), body: Body::None }
+        Response { status, fields: String::new(), body: Body::None }
     }
 
     /// A response that says no more than its status.
     pub fn of_status(status: Status) -> Response {
-        Response::of_page(status, page::saying(status.text()))
-    }
-
-    /// A page made for this request.
-    pub fn of_page(status: Status, page: String) -> Response {
-        Response { status, fields: Vec::new(), body: Body::Page(page) }.with("Content-Type", HTML)
+        let body = Body::Page(page::saying(status.text()));
+        Response { body, ..Response::empty(status) }.with("Content-Type", HTML)
     }
 
     /// A file, or a part of it.
     pub fn of_file(status: Status, file: Arc<Representation>, part: Range<u64>) -> Response {
-        Response { status, fields: Vec::new(), body: Body::Part(file, part) }
+        Response { status, fields: String::new(), body: Body::Part(file, part) }
     }
 
     /// The client has it already: which version, and for how long it may keep it, but nothing about what is in it.
@@ -83,7 +79,7 @@ impl Response {
         // What comes from a request is encoded long before it gets here. Should that ever fail, no line of a head may
         // become two.
         debug_assert!(!value.contains(['\r', '\n', '\0']));
-        self.fields.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        self.fields += &format!("{name}: {value}\r\n");
         self
     }
 
@@ -99,13 +95,13 @@ impl Response {
             // Writing to memory can't fail.
             let _ = write!(out, "Content-Length: {}\r\n", self.length());
         }
-        out.extend_from_slice(&self.fields);
+        out.extend_from_slice(self.fields.as_bytes());
         match &self.body {
             Body::None => {}
             Body::Page(_) => out.extend_from_slice(constant.cache_control.as_bytes()),
             Body::Part(file, _) => {
-                out.extend_from_slice(&file.version_fields);
-                out.extend_from_slice(&file.content_fields);
+                out.extend_from_slice(file.version_fields.as_bytes());
+                out.extend_from_slice(file.content_fields.as_bytes());
             }
         }
         match persistence {
@@ -162,10 +158,11 @@ mod tests {
 
     #[test]
     fn a_head_has_a_status_line_the_true_length_and_an_empty_line_at_its_end() {
-        let head = head(&Response::of_page(Status::OK, "hello".to_owned()), Persistence::Kept);
+        let head = head(&Response::of_status(Status::OK), Persistence::Kept);
         assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: x\r\n"), "{head}");
         assert!(head.ends_with("\r\n\r\n"), "{head}");
-        assert_eq!(head.matches("Content-Length: 5\r\n").count(), 1, "{head}");
+        let length = format!("Content-Length: {}\r\n", page::saying("200 OK").len());
+        assert_eq!(head.matches(&length).count(), 1, "{head}");
         assert!(!head.contains("Connection:"), "{head}");
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::cache::Cache;
 use crate::coding::Wanted;
-use crate::condition::{self, Verdict};
+use crate::condition::{Verdict, range_counts, verdict};
 use crate::folder::{Folder, Found};
 use crate::listing;
 use crate::options::Show;
@@ -114,9 +114,9 @@ impl Answers<'_> {
             Pages::Folder(folder) => folder,
             Pages::Lecture { page, icon } => {
                 let path = LocalPath::of_target(request.target, false)?;
-                return match path.name() {
-                    b"" => Ok(self.representation(request, page)),
-                    b"favicon.ico" if path.folder_target() == "/favicon.ico/" => Ok(self.representation(request, icon)),
+                return match path.folder_target().as_str() {
+                    "/" => Ok(self.representation(request, page)),
+                    "/favicon.ico/" => Ok(self.representation(request, icon)),
                     _ => Err(Status::NOT_FOUND),
                 };
             }
@@ -198,30 +198,28 @@ impl Answers<'_> {
 
     /// What of a file the client still needs.
     fn representation(&self, request: &Request, file: &Arc<Representation>) -> Response {
-        let whole = || Response::of_file(Status::OK, Arc::clone(file), 0..file.length);
-        if request.fields.ask_for_all() {
-            return whole();
-        }
-        match condition::verdict(&request.fields, &file.validators()) {
-            Verdict::Failed => return Response::of_status(Status::PRECONDITION_FAILED),
-            Verdict::NotModified => return Response::not_modified(file),
-            Verdict::Answer => {}
-        }
-        let wants_part = request.method == Method::Get;
-        let range = request.fields.only("range").filter(|_| wants_part);
-        let Some(range) = range.filter(|_| condition::range_counts(&request.fields, &file.validators(), self.now))
-        else {
-            return whole();
-        };
-        match part(range, file.length) {
-            Part::Whole => whole(),
-            Part::Bytes(range) => {
-                let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
-                let part = Response::of_file(Status::PARTIAL_CONTENT, Arc::clone(file), range);
-                part.with("Content-Range", &content_range)
+        let fields = &request.fields;
+        if !fields.ask_for_all() {
+            match verdict(fields, &file.validators) {
+                Verdict::Failed => return Response::of_status(Status::PRECONDITION_FAILED),
+                Verdict::NotModified => return Response::not_modified(file),
+                Verdict::Answer => {}
             }
-            Part::None => Response::of_status(Status::RANGE_NOT_SATISFIABLE)
-                .with("Content-Range", &format!("bytes */{}", file.length)),
+            let counts = request.method == Method::Get && range_counts(fields, &file.validators, self.now);
+            let range = fields.only("range").filter(|_| counts);
+            match range.map_or(Part::Whole, |range| part(range, file.length)) {
+                Part::Whole => {}
+                Part::Bytes(range) => {
+                    let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
+                    let part = Response::of_file(Status::PARTIAL_CONTENT, Arc::clone(file), range);
+                    return part.with("Content-Range", &content_range);
+                }
+                Part::None => {
+                    let content_range = format!("bytes */{}", file.length);
+                    return Response::of_status(Status::RANGE_NOT_SATISFIABLE).with("Content-Range", &content_range);
+                }
+            }
         }
+        Response::of_file(Status::OK, Arc::clone(file), 0..file.length)
     }
 }

@@ -22,8 +22,9 @@ use httpdate::fmt_http_date;
 
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
-use crate::connection::{Conversation, Reply};
+use crate::client::Client;
 use crate::options::Limits;
+use crate::outgoing::Reply;
 use crate::places::Places;
 use crate::request;
 use crate::response::Constant;
@@ -36,7 +37,7 @@ const PIECE_BYTES: usize = 32 * 1024;
 /// How often a client that always has more is served in a row, before the others have their turn.
 const PIECES_A_TURN: usize = 16;
 
-/// What a conversation waits for, and so what limits its patience, as the event loop numbers it.
+/// What a client waits for, and so what limits its patience, as the event loop numbers it.
 const IDLE: u8 = 0;
 const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
@@ -82,7 +83,7 @@ impl<'a> Web<'a> {
 }
 
 impl<'a> Service for Web<'a> {
-    type Conversation = Conversation<'a>;
+    type Conversation = Client<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;
     const GIVES_WAY: Option<u8> = Some(IDLE);
@@ -93,60 +94,58 @@ impl<'a> Service for Web<'a> {
         vec![patience.idle, Some(limits.head_timeout), Some(limits.slow_timeout).filter(|_| limits.min_rate > 0)]
     }
 
-    fn clock(&mut self, conversation: &mut Conversation) -> Clock {
-        let renewed = std::mem::take(&mut conversation.renewed);
-        match conversation.now() {
+    fn clock(&mut self, client: &mut Client) -> Clock {
+        let renewed = std::mem::take(&mut client.renewed);
+        match client.now() {
             Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
-            _ if conversation.has_begun() => Clock { allowance: REQUEST, renewed },
+            _ if client.has_begun() => Clock { allowance: REQUEST, renewed },
             _ => Clock { allowance: IDLE, renewed: true },
         }
     }
 
-    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation<'a>> {
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Client<'a>> {
         let peer = Peer::from(peer);
         let place = self.server.places.take(&peer);
         if place.is_none() {
             log::client(crate::NAME, format_args!("refused {peer}: its address has its share of connections"));
         }
-        place.map(|place| Conversation::new(peer, place))
+        place.map(|place| Client::new(peer, place))
     }
 
-    fn refused(&mut self, conversation: &mut Conversation, errno: Errno) {
-        self.lost(conversation, format_args!("the event queue has no room for it: {}", exit::plain(errno)));
+    fn refused(&mut self, client: &mut Client, errno: Errno) {
+        self.lost(client, format_args!("the event queue has no room for it: {}", exit::plain(errno)));
     }
 
     /// The short way from `recv` through `send` is part of the event loop: see there. What is between is worked out by functions
     /// that make no system call, and may be called; the rare ways are functions of their own.
     #[inline(always)]
-    fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
-        let turn =
-            if conversation.leaving { self.ignore(connection) } else { self.talk(conversation, connection, ended) };
-        conversation.tidy();
-        turn.unwrap_or_else(|error| self.failed(conversation, &error))
+    fn go_on(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Next {
+        let turn = if client.leaving { Ok(self.ignore(connection)) } else { self.talk(client, connection, ended) };
+        client.tidy();
+        turn.unwrap_or_else(|error| self.failed(client, &error))
     }
 
-    fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
-        if let Some(reply) = conversation.reply() {
+    fn give_up(&mut self, client: &mut Client, connection: &OwnedFd, why: GaveUp) -> Next {
+        if let Some(reply) = client.reply() {
             match why {
                 GaveUp::Idle(_) if self.still_reads(reply, connection) => return Next::Room,
                 GaveUp::Idle(time) => {
                     let (rate, time) = (self.server.limits.min_rate, humantime::format_duration(time));
-                    self.lost(conversation, format_args!("read less than {rate} bytes a second for {time}"));
+                    self.lost(client, format_args!("read less than {rate} bytes a second for {time}"));
                     // Nobody reads the rest, and the kernel needn't keep it.
                     let _ = set_reset_on_close(connection);
                 }
-                _ => self.lost(conversation, why),
+                _ => self.lost(client, why),
             }
-        } else if conversation.has_begun() {
+        } else if client.has_begun() {
             if matches!(why, GaveUp::Idle(_)) {
-                let head = conversation.head();
-                return match self.send_refusal(conversation, connection, Status::REQUEST_TIMEOUT, &head) {
+                return match self.send_refusal(client, connection, Status::REQUEST_TIMEOUT) {
                     Ok(Next::Close) => Next::Close,
                     Ok(_) => Next::Turn,
-                    Err(error) => self.failed(conversation, &error),
+                    Err(error) => self.failed(client, &error),
                 };
             }
-            self.lost(conversation, why);
+            self.lost(client, why);
         }
         Next::Close
     }
@@ -158,56 +157,46 @@ impl Web<'_> {
     ///
     /// Errors: the connection broke, in the middle of a request or a reply.
     #[inline(always)]
-    fn talk(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Result<Next> {
+    fn talk(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
-        if conversation.now().is_some()
-            && let Some(next) = self.go_on_with_what_is_kept(conversation, connection)?
+        if client.now().is_some()
+            && let Some(next) = self.go_on_with_what_is_kept(client, connection)?
         {
             return Ok(next);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        let next = self.receive(conversation, connection, ended, &mut buffer);
+        let next = self.receive(client, connection, ended, &mut buffer);
         self.buffer = buffer;
         next
     }
 
     #[inline(never)]
-    fn go_on_with_what_is_kept(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-    ) -> Result<Option<Next>> {
-        if let Some(next) = self.go_on_sending(conversation, connection)? {
+    fn go_on_with_what_is_kept(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
+        if let Some(next) = self.go_on_sending(client, connection)? {
             return Ok(Some(next));
         }
-        match conversation.take_input() {
-            Some(input) => self.serve(conversation, connection, Cow::Owned(input)),
+        match client.take_input() {
+            Some(input) => self.serve(client, connection, Cow::Owned(input)),
             None => Ok(None),
         }
     }
 
     #[inline(always)]
-    fn receive(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        ended: bool,
-        buffer: &mut [u8],
-    ) -> Result<Next> {
+    fn receive(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool, buffer: &mut [u8]) -> Result<Next> {
         for _ in 0..PIECES_A_TURN {
             let length = match recv(connection, buffer) {
                 Ok(length) if length > 0 => length,
                 Err(Errno::INTR) => continue,
-                other => return self.nothing_came(conversation, connection, other.err()),
+                other => return self.nothing_came(client, connection, other.err()),
             };
-            let input = match conversation.take_input() {
+            let input = match client.take_input() {
                 None => Cow::Borrowed(&buffer[..length]),
                 Some(mut input) => {
                     input.extend_from_slice(&buffer[..length]);
                     Cow::Owned(input)
                 }
             };
-            if let Some(next) = self.serve(conversation, connection, input)? {
+            if let Some(next) = self.serve(client, connection, input)? {
                 return Ok(next);
             }
             // Less than there was room for: that was all. What comes now, the kernel tells.
@@ -220,45 +209,32 @@ impl Web<'_> {
 
     /// The end of what a client has to say, an error, or no input now.
     #[inline(never)]
-    fn nothing_came(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        why: Option<Errno>,
-    ) -> Result<Next> {
-        let has_begun = conversation.has_begun();
+    fn nothing_came(&mut self, client: &mut Client, connection: &OwnedFd, why: Option<Errno>) -> Result<Next> {
+        let has_begun = client.has_begun();
         match why {
             // Asked to stop, this was the last look.
             Some(Errno::AGAIN) => Ok(if self.is_stopping() && !has_begun { Next::Close } else { Next::Input }),
             // Between requests nothing is lost.
             _ if !has_begun => Ok(Next::Close),
             Some(errno) => Err(errno).context("cannot receive"),
-            None => {
-                let head = conversation.head();
-                self.send_refusal(conversation, connection, Status::BAD_REQUEST, &head)
-            }
+            None => self.send_refusal(client, connection, Status::BAD_REQUEST),
         }
     }
 
-    fn send_refusal(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        refusal: Status,
-        head: &[u8],
-    ) -> Result<Next> {
-        let outgoing = self.refuse(conversation, refusal, head);
-        Ok(self.send(conversation, connection, outgoing)?.unwrap_or(Next::Close))
+    /// Refuses the request that has begun.
+    fn send_refusal(&mut self, client: &mut Client, connection: &OwnedFd, refusal: Status) -> Result<Next> {
+        let head = client.head();
+        let outgoing = self.refuse(client, refusal, &head);
+        Ok(self.send(client, connection, outgoing)?.unwrap_or(Next::Close))
     }
 
     /// Reads on for a client that was said goodbye to.
     #[inline(never)]
-    fn ignore(&mut self, connection: &OwnedFd) -> Result<Next> {
+    fn ignore(&mut self, connection: &OwnedFd) -> Next {
         match recv(connection, &mut self.buffer) {
-            Ok(0) => Ok(Next::Close),
-            Ok(_) | Err(Errno::INTR) => Ok(Next::Turn),
-            Err(Errno::AGAIN) => Ok(Next::Input),
-            Err(_) => Ok(Next::Close),
+            Ok(1..) | Err(Errno::INTR) => Next::Turn,
+            Err(Errno::AGAIN) => Next::Input,
+            Ok(0) | Err(_) => Next::Close,
         }
     }
 
@@ -272,17 +248,17 @@ impl Web<'_> {
     }
 
     #[cold]
-    fn failed(&self, conversation: &mut Conversation, error: &anyhow::Error) -> Next {
-        self.lost(conversation, exit::describe(error));
+    fn failed(&self, client: &mut Client, error: &anyhow::Error) -> Next {
+        self.lost(client, exit::describe(error));
         Next::Close
     }
 
-    fn lost(&self, conversation: &mut Conversation, why: impl std::fmt::Display) {
-        log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
-        if let Some(reply) = conversation.reply() {
-            let left = reply.file.as_ref().map_or(0, |rest| rest.part.end - rest.part.start);
-            let unsent = left + (reply.data.len() - reply.sent) as u64;
-            let entry = reply.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
+    fn lost(&self, client: &mut Client, why: impl std::fmt::Display) {
+        log::client(crate::NAME, format_args!("lost {}: {why}", client.peer));
+        if let Some(Reply { data, sent, outgoing, .. }) = client.reply() {
+            let left = outgoing.file.as_ref().map_or(0, |rest| rest.part.end - rest.part.start);
+            let unsent = left + (data.len() - *sent) as u64;
+            let entry = outgoing.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
             self.write_log(entry);
         }
     }

@@ -1,48 +1,37 @@
-//! What the server remembers of a client between two turns: nothing but its address, as long as nothing is on its way.
+//! A reply on its way to a client: as much of it is sent as there is room for, and the rest is remembered.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use common::Errno;
-use common::address::Peer;
 use common::berkeley::{OwnedFd, send};
 use common::events::Next;
 
 use crate::access_log::Entry;
-use crate::body::BodyReader;
-use crate::places::Place;
 use crate::representation::{Content, Representation};
-use crate::request::{HeadEnd, has_begun};
 
 /// How much of a file is sent before the others have their turn. More than a socket usually has room for.
 const BYTES_A_TURN: u64 = 4 * 1024 * 1024;
 
-/// A conversation with a client.
-pub struct Conversation<'a> {
-    pub peer: Peer,
-    _place: Place<'a>,
-    /// All is said: what still comes is ignored.
-    pub leaving: bool,
-    /// A request has been answered, or a reply begun, since the clock was last looked at.
-    pub renewed: bool,
-    /// What is on its way, if anything is.
-    on_its_way: Option<Box<OnItsWay>>,
+/// A reply that is ready to be sent, but for its beginning, which stands elsewhere: in `Web::out`, or in [`Reply::data`].
+pub struct Outgoing {
+    /// First this is sent,
+    pub file: Option<Rest>,
+    pub then: Then,
+    /// and this is written into the log, with how much content.
+    pub entry: Option<(Entry, u64)>,
 }
 
-/// What is on its way.
-#[derive(Default)]
-pub struct OnItsWay {
-    /// Received, and not yet used: the beginning of a head, or requests that wait until a reply is sent.
-    pub input: Vec<u8>,
-    /// How far the search for the head's end has got.
-    pub end: HeadEnd,
-    /// A request whose body is being read past.
-    pub held: Option<(Vec<u8>, BodyReader)>,
-    /// A reply that the kernel had no room for.
-    pub reply: Option<Reply>,
+/// What becomes of the connection after a reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    GoOn,
+    /// It is closed. The client wants that, all input has been read, and a small reply is on its way: nothing is lost.
+    Close,
+    /// It is closed in a while: see `leave` in `web/reply.rs`.
+    Leave,
 }
 
 /// What is still to be sent of a file, from where it is.
@@ -51,78 +40,15 @@ pub struct Rest {
     pub part: Range<u64>,
 }
 
-/// What is left of a reply.
+/// A reply that the kernel had no room for.
 pub struct Reply {
-    /// First this,
+    /// The beginning of it, of which so much is sent.
     pub data: Vec<u8>,
     pub sent: usize,
-    /// then this.
-    pub file: Option<Rest>,
-    /// Whether the connection is closed then.
-    pub is_last: bool,
-    /// What is written into the log then, and with how much content.
-    pub entry: Option<(Entry, u64)>,
+    /// What comes after that.
+    pub outgoing: Outgoing,
     /// How much the client has taken since its patience was last looked at.
     pub taken: u64,
-}
-
-impl<'a> Conversation<'a> {
-    /// With a client that has just come.
-    pub fn new(peer: Peer, place: Place<'a>) -> Conversation<'a> {
-        Conversation { peer, _place: place, leaving: false, renewed: true, on_its_way: None }
-    }
-
-    /// What is on its way, to look at.
-    pub fn now(&self) -> Option<&OnItsWay> {
-        self.on_its_way.as_deref()
-    }
-
-    /// What is on its way, to be changed.
-    pub fn on_its_way(&mut self) -> &mut OnItsWay {
-        self.on_its_way.get_or_insert_default()
-    }
-
-    /// The reply that is being sent.
-    pub fn reply(&mut self) -> Option<&mut Reply> {
-        self.on_its_way.as_mut()?.reply.as_mut()
-    }
-
-    /// The input that was kept, if there is any.
-    pub fn take_input(&mut self) -> Option<Vec<u8>> {
-        let input = &mut self.on_its_way.as_mut()?.input;
-        (!input.is_empty()).then(|| std::mem::take(input))
-    }
-
-    /// Keeps what is left of the input, behind what was used.
-    #[cold]
-    pub fn keep_input(&mut self, input: Cow<[u8]>, used: usize) {
-        self.on_its_way().input = match input {
-            Cow::Owned(mut input) => {
-                input.drain(..used);
-                input
-            }
-            Cow::Borrowed(input) => input[used..].to_vec(),
-        };
-    }
-
-    /// Takes what has come of the request that has begun.
-    pub fn head(&mut self) -> Vec<u8> {
-        let now = std::mem::take(self.on_its_way());
-        now.held.map_or(now.input, |(head, _)| head)
-    }
-
-    /// Whether a request has begun, and not been understood yet.
-    pub fn has_begun(&self) -> bool {
-        self.now().is_some_and(|now| now.held.is_some() || has_begun(&now.input))
-    }
-
-    /// Forgets what is no longer needed.
-    pub fn tidy(&mut self) {
-        let nothing = |now: &OnItsWay| now.input.is_empty() && now.held.is_none() && now.reply.is_none();
-        if self.now().is_some_and(nothing) {
-            self.on_its_way = None;
-        }
-    }
 }
 
 impl Reply {
@@ -136,7 +62,7 @@ impl Reply {
         if self.sent < self.data.len() {
             return Ok(Some(Next::Room));
         }
-        let Some(rest) = &mut self.file else { return Ok(None) };
+        let Some(rest) = &mut self.outgoing.file else { return Ok(None) };
         let before = rest.part.start;
         let next = rest.go_on(connection);
         self.taken += rest.part.start - before;
