@@ -14,6 +14,8 @@ use crate::representation::{Content, Representation};
 
 /// How much of a file is sent before the others have their turn. More than a socket usually has room for.
 const BYTES_A_TURN: u64 = 4 * 1024 * 1024;
+/// How much of a file goes out with one call. Linux takes all at once; elsewhere a piece has to pass through our hands.
+const BYTES_A_CALL: u64 = if cfg!(target_os = "linux") { BYTES_A_TURN } else { 32 * 1024 };
 
 /// A reply that is ready to be sent, but for its beginning, which stands elsewhere: in `Web::out`, or in [`Reply::data`].
 pub struct Outgoing {
@@ -87,7 +89,7 @@ impl Rest {
         };
         let enough = part.end.min(part.start + BYTES_A_TURN);
         while part.start < enough {
-            let wanted = enough - part.start;
+            let wanted = BYTES_A_CALL.min(enough - part.start);
             match send_file(connection, file, part.start, wanted) {
                 Ok(count) => {
                     part.start += count as u64;
@@ -135,27 +137,17 @@ fn send_some(connection: &OwnedFd, data: &[u8]) -> Result<usize> {
     Ok(sent)
 }
 
-/// Sends some of a file from here on: the kernel does so by itself.
+/// Sends up to `most` bytes of a file from here on, and says how many: the kernel does so by itself.
 #[cfg(target_os = "linux")]
 fn send_file(connection: &OwnedFd, file: &File, mut from: u64, most: u64) -> std::result::Result<usize, Errno> {
-    common::sendfile::sendfile(connection, file, &mut from, usize::try_from(most).unwrap_or(usize::MAX))
+    common::sendfile::sendfile(connection, file, &mut from, most as usize)
 }
 
-/// Sends some of a file from here on, piece by piece, until there is no more room.
+/// Sends up to `most` bytes of a file from here on, and says how many.
 #[cfg(not(target_os = "linux"))]
 fn send_file(connection: &OwnedFd, file: &File, from: u64, most: u64) -> std::result::Result<usize, Errno> {
     use std::os::unix::fs::FileExt;
-    let (mut piece, mut sent) = ([0; 32 * 1024], 0);
-    while sent < most {
-        let wanted = piece.len().min(usize::try_from(most - sent).unwrap_or(usize::MAX));
-        let read = file.read_at(&mut piece[..wanted], from + sent);
-        let length = read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        match send(connection, &piece[..length]) {
-            Ok(count) if count > 0 => sent += count as u64,
-            Ok(_) => break,
-            Err(errno) if sent == 0 => return Err(errno),
-            Err(_) => break,
-        }
-    }
-    Ok(sent as usize)
+    let mut piece = [0; BYTES_A_CALL as usize];
+    let read = file.read_at(&mut piece[..most as usize], from);
+    send(connection, &piece[..read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?])
 }

@@ -19,7 +19,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Debug, PartialEq, Eq)]
 pub struct LocalPath {
     /// The names, decoded. None is empty, `.` or `..`, or has a slash, a backslash or a NUL in it.
-    segments: Vec<Vec<u8>>,
+    pub segments: Vec<Vec<u8>>,
     /// Whether the target ended with a slash, as a folder's does.
     pub has_slash: bool,
 }

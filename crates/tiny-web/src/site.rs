@@ -93,8 +93,7 @@ impl Answers<'_> {
 
     /// What may be done with a target, and by whom: the latter is what a browser asks before it lets another site's page.
     fn options(&self, request: &Request) -> Response {
-        let is_known = request.target == "*" || LocalPath::of_target(request.target, true) != Err(Status::BAD_REQUEST);
-        if !is_known {
+        if request.target != "*" && LocalPath::of_target(request.target, true) == Err(Status::BAD_REQUEST) {
             return Response::of_status(Status::BAD_REQUEST);
         }
         let response = Response::empty(Status::NO_CONTENT).with("Allow", ALLOWED);
@@ -153,9 +152,7 @@ impl Answers<'_> {
         }
         let below = path.below_root();
         let (lines, is_all) = folder.lines(&below)?;
-        let name = below.strip_prefix(".").unwrap_or(&below).as_os_str().as_encoded_bytes();
-        let name = if name.is_empty() { Vec::new() } else { [name, b"/"].concat() };
-        let page = listing::page(&name, lines, is_all);
+        let page = listing::page(path, lines, is_all);
         let list = Arc::new(Representation::of_page(page, "", HTML, &self.site.show.cache_control(None)));
         self.cache.put(&target, Wanted::default(), &list);
         Ok(list)
