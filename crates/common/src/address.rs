@@ -78,7 +78,6 @@ impl fmt::Display for Address {
 }
 
 /// A client's address in as little as it takes, for the day when something is to be told of it.
-#[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// IPv4 where that's what it means. None: a process of this machine, at the other end of a socket in the file system.
@@ -86,7 +85,6 @@ pub struct Peer {
     port: u16,
 }
 
-#[cfg(unix)]
 impl From<&Address> for Peer {
     fn from(address: &Address) -> Peer {
         let address = address.internet();
@@ -95,7 +93,6 @@ impl From<&Address> for Peer {
     }
 }
 
-#[cfg(unix)]
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ip {

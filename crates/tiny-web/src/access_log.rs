@@ -76,11 +76,11 @@ impl AccessLog {
     }
 
     /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
-    pub fn write(&self, line: &[u8]) {
+    pub fn write(&self, line: &str) {
         match self {
-            AccessLog::Stdout => listener::say(&String::from_utf8_lossy(line)),
+            AccessLog::Stdout => listener::say(line),
             AccessLog::File { path, file, is_failing } => {
-                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
+                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
                 let was_failing = is_failing.swap(written.is_err(), Ordering::Relaxed);
                 if let (Err(error), false) = (written, was_failing) {
                     let error = anyhow::Error::from(error).context(format!("cannot write {}", path.display()));
@@ -114,8 +114,8 @@ impl Entry {
     }
 
     /// The whole line.
-    pub fn line(&self, bytes: u64) -> Vec<u8> {
-        format!("{}{bytes}{}", self.before, self.after).into_bytes()
+    pub fn line(&self, bytes: u64) -> String {
+        format!("{}{bytes}{}", self.before, self.after)
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
         let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK);
         let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\" HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
-        assert_eq!(String::from_utf8(entry.line(5)).unwrap(), expected);
+        assert_eq!(entry.line(5), expected);
     }
 
     #[test]
@@ -158,6 +158,6 @@ mod tests {
         let peer = Peer::from(&common::address::Address::Internet("[2001:db8::1]:1".parse().unwrap()));
         let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\x01\0", None, Status::BAD_REQUEST);
         let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\x01\\x00\" 400 0 \"-\" \"-\"\n";
-        assert_eq!(String::from_utf8(entry.line(0)).unwrap(), expected);
+        assert_eq!(entry.line(0), expected);
     }
 }

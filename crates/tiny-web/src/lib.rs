@@ -65,7 +65,7 @@ pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let site = Site::open(options.folder.as_deref(), options.show.clone())?;
     let log = options.log.as_deref().map(AccessLog::open).transpose()?.map(Arc::new);
-    let socket_file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
+    let _file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
     let listener = match listener::handed_over()? {
         Some(listener) => listener,
         None => open(&options)?,
@@ -97,9 +97,7 @@ pub fn run(options: Options) -> Result<()> {
         places: Places::new(bounds.per_address),
         log,
     };
-    let served = serve::serve(listener, &server, &bounds);
-    drop(socket_file);
-    served
+    serve::serve(listener, &server, &bounds)
 }
 
 /// The server's end point: `socket`, `bind`, `listen`.

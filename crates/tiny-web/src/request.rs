@@ -171,9 +171,9 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
         return Err(Status::BAD_REQUEST);
     }
     // HTTP-version = "HTTP/" DIGIT "." DIGIT. A minor version that doesn't exist yet is to be read as our highest.
-    match version.as_bytes() {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => Ok((method, target, (minor - b'0').min(1))),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Status::VERSION_NOT_SUPPORTED),
+    match version.strip_prefix("HTTP/").map(str::as_bytes) {
+        Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok((method, target, (minor - b'0').min(1))),
+        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Status::VERSION_NOT_SUPPORTED),
         _ => Err(Status::BAD_REQUEST),
     }
 }

@@ -44,10 +44,15 @@ impl Constant {
             ("X-Content-Type-Options", "nosniff", true),
             ("Access-Control-Allow-Origin", "*", show.cors),
         ];
-        let usual = usual.into_iter().filter(|(name, _, is_wanted)| *is_wanted && !show.says(name));
-        let said = show.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let fields = usual.map(|(name, value, _)| (name, value)).chain(said);
-        let fields = fields.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut fields = String::new();
+        for (name, value, is_wanted) in usual {
+            if is_wanted && !show.says(name) {
+                fields += &format!("{name}: {value}\r\n");
+            }
+        }
+        for (name, value) in &show.headers {
+            fields += &format!("{name}: {value}\r\n");
+        }
         Constant { fields, cache_control: show.cache_control(None) }
     }
 }
@@ -115,19 +120,16 @@ impl Response {
     /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
     pub fn write_body(self, out: &mut Vec<u8>) -> Option<Rest> {
         match self.body {
-            Body::None => None,
-            Body::Page(page) => {
-                out.extend_from_slice(page.as_bytes());
-                None
-            }
+            Body::None => {}
+            Body::Page(page) => out.extend_from_slice(page.as_bytes()),
             Body::Part(file, part) => match &file.content {
                 Content::Bytes(bytes) if part.end - part.start <= SMALL_BYTES => {
                     out.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
-                    None
                 }
-                Content::Bytes(_) | Content::File(_) => Some(Rest { file, part }),
+                Content::Bytes(_) | Content::File(_) => return Some(Rest { file, part }),
             },
         }
+        None
     }
 
     /// The length of the content, in bytes: of all that is promised to follow the head of a reply to GET.
