@@ -16,7 +16,7 @@ use crate::harness::{Process, command, program, run_command, skip};
 /// Says to the test that is run again that it is inside.
 const INSIDE: &str = "E2E_INSIDE_A_NAMESPACE";
 /// The programs that tests need inside, where nothing can be built.
-const PROGRAMS: [&str; 4] = ["tcp-echo-server", "tcp-echo-client", "udp-echo-server", "udp-echo-client"];
+const PROGRAMS: [&str; 5] = ["tcp-echo-server", "tcp-echo-client", "udp-echo-server", "udp-echo-client", "tiny-web"];
 
 /// Does `body` in a network and mount namespace of its own, where only the loopback interface is up: runs this test once
 /// more, as a process below unshare(1). Where that isn't possible, the test is skipped.
