@@ -224,10 +224,19 @@ fn what_is_typed_comes_back_before_the_end_of_input() {
 #[test]
 fn a_client_waits_for_a_person_longer_than_its_timeout() {
     let server = Server::start("tcp-echo-server", &[]);
-    let mut shell = command("sh");
-    shell.args(["-c", "(printf one; sleep 4; printf two) | \"$@\"", "sh"]).arg(program("tcp-echo-client"));
-    shell.args([&server.host(), &server.port(), "--timeout", "3s", "-"]);
-    run_command(shell, b"").printed("echo -> oneecho -> two");
+    let mut client = command(program("tcp-echo-client"));
+    client.args([&server.host(), &server.port(), "--timeout", "3s", "-"]);
+    let (input, mut keyboard) = std::io::pipe().unwrap();
+    let mut client = Process::start_with(client, input);
+    keyboard.write_all(b"one\n").unwrap();
+    assert_eq!(client.line(), "echo -> one");
+    // Not to wait for anything, but to be slow.
+    thread::sleep(Duration::from_secs(4));
+    keyboard.write_all(b"two\n").unwrap();
+    assert_eq!(client.line(), "echo -> two");
+    drop(keyboard);
+    let (status, _, stderr) = client.finish();
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
 
 #[test]
@@ -253,12 +262,13 @@ fn on_a_terminal_an_error_has_a_line_of_its_own() {
         return;
     }
     let server = Server::start("tcp-echo-server", &["--close-after", "12"]);
-    for what in ["Hello world", "-"] {
+    // Only what the client reads is typed: the terminal shows it whenever it comes, be it in the middle of the reply.
+    for (what, typed) in [("Hello world", &b""[..]), ("-", b"Hello world\n\x04")] {
         let client = format!("{} {} {} {what}", program("tcp-echo-client").display(), server.host(), server.port());
         let mut script = command("script");
         script.args(["-qec", &client, "/dev/null"]);
-        let outcome = run_command(script, b"Hello world\n\x04");
-        let shown = outcome.text();
+        let outcome = run_command(script, typed);
+        let shown = outcome.text().replace("^D\x08\x08", "");
         assert_eq!(outcome.status.code(), Some(1), "{shown:?}");
         assert!(shown.contains("echo -> Hell\r\ntcp-echo-client: cannot "), "{shown:?}");
     }
