@@ -54,7 +54,8 @@ fn memory(server: &Server) -> usize {
 
 #[test]
 fn five_hundred_slow_heads_keep_nobody_from_being_served() {
-    let site = Site::start(&[]);
+    // They have more time than all of this takes on a busy machine.
+    let site = Site::start(&["--head-timeout", "10m"]);
     let mut slow: Vec<TcpStream> = (0..MANY).map(|_| from([127, 0, 0, 1], site.server.address)).collect();
     for (round, piece) in ["GET /ten.txt HT", "TP/1.1\r\nHo", "st: a\r\nX: b"].iter().enumerate() {
         for stream in &mut slow {
@@ -241,12 +242,11 @@ fn who_reads_a_byte_now_and_then_is_cut_off_too() {
     site.write("large", &vec![b'x'; 64 << 20]);
     let mut stream = from([127, 0, 0, 1], site.server.address);
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let said = || site.server.process.stderr();
     eventually("the end of the server's patience", || {
         let _ = stream.read(&mut [0]);
-        said().contains("lost 127.0.0.1")
+        site.server.process.stderr().contains("lost 127.0.0.1")
     });
-    assert!(said().contains("1024 bytes a second"), "{}", said());
+    site.server.process.stderr_has("read less than 1024 bytes a second");
 }
 
 #[test]
