@@ -13,6 +13,7 @@ use std::process::Command;
 
 use self::call::Call;
 use crate::harness::{SOON, Server, program, run, run_command};
+use crate::udp::peer::without_asking_twice;
 
 /// How much of the data is looked at: as much as a line of the text trace has, and as one of the trace file has.
 const TEXT_BYTES: usize = 32;
@@ -33,6 +34,8 @@ const ONE_THREAD: Order = |_| (0, false);
 /// The main thread wakes the one that receives: which of the two tells of it first is a matter of chance.
 const WOKEN_IN_THE_END: Order = |call| (i64::from(call.name == "shutdown"), false);
 const A_THREAD_FOR_EACH_DESCRIPTOR: Order = |call| (call.about(), false);
+/// The next probe is sent when it is due, whether the answer to the one before has come or a busy machine takes its time.
+const PROBES_AND_ANSWERS: Order = |call| (0, call.name == "send");
 const A_THREAD_FOR_EACH_DIRECTION: Order = |call| (call.about(), ["read", "send", "shutdown"].contains(&&*call.name));
 
 fn in_order(calls: &[Call], order: Order) -> BTreeMap<(i64, bool), Vec<Call>> {
@@ -220,7 +223,7 @@ fn measuring(command: Command, how: &str) -> Command {
 fn udp_echo_client_that_pings_is_refused_or_loads() {
     let server = Server::start("udp-echo-server", &[]);
     let (host, port) = (server.host(), server.port());
-    tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
+    tells_what_strace_sees("udp-echo-client", &[], PROBES_AND_ANSWERS, &|command| {
         let ping = [&host, &port, "--count", "2", "--interval", "200ms", "--timeout", "60s"];
         client(measuring(command, "ping"), &ping, b"")
     });
@@ -246,8 +249,14 @@ fn udp_echo_client_that_pings_is_refused_or_loads() {
 fn udp_echo_client_with_two_lines() {
     let server = Server::start("udp-echo-server", &[]);
     tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
-        let arguments = [&server.host(), &server.port(), "-", "--timeout", "60s"];
-        client(command, &arguments, b"Hello world\n\x00\x01\x07\x1b\xff 8\n\n")
+        let run = || {
+            let mut again = Command::new(command.get_program());
+            again.args(command.get_args()).args([&server.host(), &server.port(), "-", "--timeout", "60s", "--verbose"]);
+            run_command(again, b"Hello world\n\x00\x01\x07\x1b\xff 8\n\n")
+        };
+        let outcome = without_asking_twice(run);
+        assert!(outcome.status.success(), "{outcome:?}");
+        outcome.stderr
     });
 }
 
@@ -326,7 +335,8 @@ fn tiny_web_with_two_requests_on_a_connection_and_another_connection() {
                         head.push(byte[0]);
                     }
                 }
-                for client in [&mut first, &mut second] {
+                // Each leaves at once: the server waits for that, but not for long.
+                for mut client in [first, second] {
                     client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
                     client.read_to_end(&mut Vec::new()).unwrap();
                 }

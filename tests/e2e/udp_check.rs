@@ -84,7 +84,7 @@ fn a_server_in_the_file_system_is_checked_and_measured_too() {
     tap.fails(&[]);
     assert!(tap.text.contains("# SKIP in the file system there are no other addresses\n"), "{}", tap.text);
     for arguments in [&["ping", &host, "--count", "3", "--interval", "1ms"][..], &["load", &host, "--count", "300"]] {
-        let outcome = client(arguments);
+        let outcome = client(&[arguments, &["--timeout", LONG]].concat());
         assert_eq!((outcome.status.code(), outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
     }
     assert_eq!(std::fs::read_dir(&names).map_or(0, Iterator::count), 0, "somebody leaves a name behind");
@@ -163,7 +163,7 @@ fn inetd_answers_from_the_wrong_address_as_well() {
         } else {
             fails("7", &["large", "largest", "source"], &[]);
         }
-        let ping = ["ping", "127.0.0.2", "7", "--count", "2", "--interval", "200ms", "--timeout", "100ms"];
+        let ping = ["ping", "127.0.0.2", "7", "--count", "2", "--interval", "200ms", "--timeout", SHORT];
         let outcome = run("udp-echo-client", &ping);
         assert!(outcome.text().contains(" from a wrong source, time "), "{outcome:?}");
     });

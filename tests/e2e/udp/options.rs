@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::peer::{ask, client, echo, next};
-use super::{each, server, stops_with_account};
+use super::{LONG, each, server, stops_with_account};
 use crate::doors::{handing_over, server_at};
 use crate::harness::{SOON, Server, eventually, noise, peer, run};
 
@@ -90,7 +90,7 @@ fn a_socket_that_was_handed_over_is_used() {
         let server = Server::ready(NAME, command);
         // A connected client, who hears only whom it asked.
         let asked = if host.is_empty() { "127.0.0.2".to_owned() } else { server.host() };
-        run("udp-echo-client", &[&asked, &server.port()]).printed("echo -> Hello world\n");
+        run("udp-echo-client", &[&asked, &server.port(), "--timeout", LONG]).printed("echo -> Hello world\n");
         let stderr = server.stops_well();
         assert!(stderr.starts_with(&format!("{NAME}: --host has no effect: a socket was handed over\n")), "{stderr}");
         assert!(stderr.ends_with(&format!("{NAME}: received 1, answered 1\n")), "{stderr}");
@@ -104,9 +104,8 @@ fn a_socket_that_was_handed_over_may_have_been_told_to_take_trains_whole() {
     // UDP_GRO, as another server may have left it.
     let socket = "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); s.setsockopt(17, 104, 1)";
     let server = Server::ready(NAME, handing_over(&python, socket, NAME));
-    let load =
-        ["load", &server.host(), &server.port(), "--size", "100", "--train", "8", "--window", "8", "--count", "80"];
-    let outcome = run("udp-echo-client", &load);
+    let trains = ["--size", "100", "--train", "8", "--window", "8", "--count", "80", "--timeout", LONG];
+    let outcome = run("udp-echo-client", &[&["load", &server.host(), &server.port()], &trains[..]].concat());
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(server.stops_well().ends_with(&format!("{NAME}: received 80, answered 80\n")));
 }
@@ -139,6 +138,16 @@ fn a_receive_buffer_that_is_smaller_than_wanted_is_told() {
     assert!(!told || stderr.contains(", and not 16.0 MiB (net.core.rmem_max)\n"), "{stderr}");
 }
 
+/// How many datagrams for the port of this server the kernel has dropped, as its list of sockets has it: see proc(5).
+#[cfg(target_os = "linux")]
+fn dropped(server: &Server) -> u64 {
+    let list = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let port = format!(":{:04X}", server.address.port());
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let ours = list.lines().map(words).filter(|words| words[1].ends_with(&port));
+    ours.map(|words| words.last().unwrap().parse::<u64>().unwrap()).sum()
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn what_the_kernel_drops_is_counted_to_the_last() {
@@ -150,17 +159,19 @@ fn what_the_kernel_drops_is_counted_to_the_last() {
             client.send_to(&[&number.to_be_bytes()[..], &[0; 1000]].concat(), server.address).unwrap();
         }
         server.process.signal("CONT");
-        // They are answered in their order: behind the last of them, there is this one.
+        // Each is answered or dropped. As long as its queue is full the server must not be asked anything else: that would be
+        // dropped, too.
         let mut answered = 0;
-        let other = super::peer::client();
-        ask(&other, server.address, b"and now?");
         client.set_nonblocking(true).unwrap();
-        while client.recv(&mut [0; 2000]).is_ok() {
-            answered += 1;
-        }
+        eventually("the fate of each of them", || {
+            while client.recv(&mut [0; 2000]).is_ok() {
+                answered += 1;
+            }
+            answered + dropped(&server) == 1000
+        });
         let stderr = server.stops_well();
         let account = stderr.lines().last().unwrap();
-        let expected = format!("{NAME}: received {0}, answered {0}, kernel drops {1}", answered + 2, 1000 - answered);
+        let expected = format!("{NAME}: received {0}, answered {0}, kernel drops {1}", answered + 1, 1000 - answered);
         assert!(answered < 1000 && account == expected, "{account}, but {expected}");
     }
 }
@@ -215,14 +226,17 @@ fn a_long_datagram_behind_many_short_ones_of_one_length_stays_whole() {
 fn several_workers_share_the_clients_and_a_second_server_finds_the_port_taken() {
     let server = server(&["--workers", "3"]);
     let clients: Vec<UdpSocket> = (0..50).map(|_| client()).collect();
-    for round in 0..20u32 {
-        for client in &clients {
-            client.send_to(&round.to_be_bytes(), server.address).unwrap();
+    // No more at once than the smallest of queues holds: a busy machine may hand them all to one worker before it has its turn.
+    for rounds in (0..20u32).collect::<Vec<_>>().chunks(5) {
+        for round in rounds {
+            for client in &clients {
+                client.send_to(&round.to_be_bytes(), server.address).unwrap();
+            }
         }
-    }
-    for round in 0..20u32 {
-        for client in &clients {
-            assert_eq!(next(client, server.address), echo(&round.to_be_bytes()), "in their order");
+        for round in rounds {
+            for client in &clients {
+                assert_eq!(next(client, server.address), echo(&round.to_be_bytes()), "in their order");
+            }
         }
     }
     for workers in ["1", "3"] {
@@ -255,15 +269,18 @@ fn through(faults: &[&str], count: u32) -> (Vec<Vec<u8>>, HashMap<String, u64>) 
         server.process.signal("USR1");
         server.process.stderr().contains(&format!("received {count},"))
     });
-    let stderr = server.stops_well();
-    client.set_nonblocking(true).unwrap();
+    let account = numbers(server.stops_well().lines().last().unwrap());
+    // What it has sent may be on its way still. Behind that, there is nothing more.
+    let sent = account["answered"] + account.get("duplicated").unwrap_or(&0);
     let mut got = Vec::new();
     let mut reply = [0; 100];
-    while let Ok((length, from)) = client.recv_from(&mut reply) {
+    loop {
+        client.set_nonblocking(got.len() as u64 >= sent).unwrap();
+        let Ok((length, from)) = client.recv_from(&mut reply) else { break };
         assert_eq!(from, here);
         got.push(reply[..length].strip_prefix(b"echo -> ").unwrap().to_vec());
     }
-    (got, numbers(stderr.lines().last().unwrap()))
+    (got, account)
 }
 
 fn number_of(payload: &[u8]) -> u32 {
