@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, sendto, socket_with};
 
-use crate::harness::{Process, command, program, run_command, skip};
+use crate::harness::{Process, command, eventually, program, run_command, skip};
 
 /// Says to the test that is run again that it is inside.
 const INSIDE: &str = "E2E_INSIDE_A_NAMESPACE";
@@ -135,6 +135,14 @@ impl Neighbour {
         neighbour.ip("link set there addrgenmode none");
         ip("link set here up");
         neighbour.ip("link set there up");
+        // Until the kernel has seen that the other end is up as well, it throws away what is sent.
+        eventually("a cable that carries", || {
+            [Command::new("ip"), neighbour.command(Path::new("ip"))].into_iter().all(|mut ip| {
+                let end = ip.args(["-oneline", "link", "show", "type", "veth"]).output().unwrap();
+                let end = String::from_utf8_lossy(&end.stdout);
+                end.contains(" state UP ") && !end.contains(" qdisc noop ")
+            })
+        });
         neighbour
     }
 
