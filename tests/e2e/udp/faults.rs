@@ -9,7 +9,7 @@ use crate::harness::eventually;
 
 /// What an account says, by its words.
 fn numbers(account: &str) -> HashMap<String, u64> {
-    let account = account.trim().strip_prefix("udp-echo-server: ").unwrap();
+    let account = account.trim().strip_prefix("udp-echo-server: ").unwrap_or_else(|| panic!("{account:?}"));
     let number = |part: &str| {
         let (what, number) = part.rsplit_once(' ').unwrap();
         (what.to_owned(), number.parse().unwrap())

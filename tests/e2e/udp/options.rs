@@ -120,7 +120,8 @@ fn the_account_is_told_on_request_and_at_the_end() {
             server.process.signal("USR1");
             server.process.stderr().contains(&account)
         });
-        assert!(server.stops_well().ends_with(&account));
+        let said = server.stops_well();
+        assert!(said.ends_with(&account), "{said}");
     }
 }
 

@@ -32,6 +32,7 @@ fn from(address: [u8; 4], to: SocketAddr) -> TcpStream {
 /// asked on it, and is made anew then, as browsers do: RFC 9112, section 9.3.1.
 fn is_served(server: &Server, address: [u8; 4]) {
     let request = "GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+    let last = "GET /ten.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let connect = || Client::new(from(address, server.address));
     let mut one = connect();
     for number in 0..20 {
@@ -40,7 +41,10 @@ fn is_served(server: &Server, address: [u8; 4]) {
             one.ask(request)
         });
         assert_eq!(reply.unwrap().body, b"0123456789", "request {number}");
-        assert_eq!(connect().ask(request).unwrap().body, b"0123456789", "connection {number}");
+        // It is the server that closes this one: so it doesn't count it any more when the next one comes.
+        let mut other = connect();
+        assert_eq!(other.ask(last).unwrap().body, b"0123456789", "connection {number}");
+        other.receive_all().unwrap();
     }
 }
 
