@@ -33,7 +33,7 @@ pub fn waits(call: &Call, marks: Marks) -> Vec<String> {
     if call.name == "connect" || call.data.is_some() {
         arguments.extend(call.arguments.split(", ").take(1).map(str::to_owned));
     }
-    vec![format!("{}({}) {} waits", call.name, arguments.join(", "), marks.ellipsis)]
+    wrap(&[format!("{}({})", call.name, arguments.join(", ")), format!("{} waits", marks.ellipsis)], INDENT)
 }
 
 /// A call that is over, with its result.
@@ -186,6 +186,13 @@ mod tests {
         let recv = call("recv", "echo -> Hello world", "1024");
         assert_eq!(did(&recv, Begun::Before, UTF8), [r#"recv(3, "echo -> Hello world") = 19"#]);
         assert_eq!(waits(&recv, ASCII), ["recv(3, 1024) ... waits"]);
+    }
+
+    #[test]
+    fn a_call_that_waits_fits_whatever_the_port() {
+        let connect = Call { arguments: "127.0.0.1:43397".to_owned(), data: None, ..call("connect", "", "") };
+        assert_eq!(waits(&connect, UTF8), ["connect(3, 127.0.0.1:43397) … waits"]);
+        assert_eq!(waits(&connect, ASCII), ["connect(3, 127.0.0.1:43397)", "    ... waits"]);
     }
 
     #[test]
