@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::{SOON, command, eventually, program};
 
+/// The bound on a program that does more than one thing.
+const LATER: Duration = Duration::from_secs(4 * SOON.as_secs());
+
 /// A process that is killed when the test is done with it, and whose stdout and stderr are gathered all the while.
 pub struct Process {
     child: Child,
@@ -90,7 +93,7 @@ impl Process {
 
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
-        wait_for_end(&mut self.child, &self.name)
+        wait_for_end(&mut self.child, &self.name, LATER)
     }
 
     /// Waits for the end and returns the status, all of stdout and all of stderr.
@@ -159,8 +162,13 @@ pub fn run_with_input(name: &str, arguments: &[&str], input: &[u8]) -> Outcome {
     run_command(command, input)
 }
 
-/// Runs a command to its end, with this on stdin. Panics if it takes longer than four times [`SOON`].
-pub fn run_command(mut command: Command, input: &[u8]) -> Outcome {
+/// Runs a command to its end, with this on stdin. Panics if it takes longer than [`LATER`].
+pub fn run_command(command: Command, input: &[u8]) -> Outcome {
+    run_within(LATER, command, input)
+}
+
+/// The same with another limit.
+pub fn run_within(limit: Duration, mut command: Command, input: &[u8]) -> Outcome {
     let name = format!("{command:?}");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
@@ -176,7 +184,7 @@ pub fn run_command(mut command: Command, input: &[u8]) -> Outcome {
             let mut bytes = Vec::new();
             err.read_to_end(&mut bytes).map(|_| bytes)
         });
-        let status = wait_for_end(&mut child, &name);
+        let status = wait_for_end(&mut child, &name, limit);
         let stdout = stdout.join().unwrap().unwrap();
         let stderr = String::from_utf8_lossy(&stderr.join().unwrap().unwrap()).into_owned();
         Outcome { status, stdout, stderr }
@@ -184,8 +192,8 @@ pub fn run_command(mut command: Command, input: &[u8]) -> Outcome {
 }
 
 /// Waits for a child's end, and kills it rather than wait for ever.
-fn wait_for_end(child: &mut Child, name: &str) -> ExitStatus {
-    let deadline = Instant::now() + 4 * SOON;
+fn wait_for_end(child: &mut Child, name: &str, limit: Duration) -> ExitStatus {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
