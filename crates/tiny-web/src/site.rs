@@ -93,8 +93,11 @@ impl Answers<'_> {
 
     /// What may be done with a target, and by whom: the latter is what a browser asks before it lets another site's page.
     fn options(&self, request: &Request) -> Response {
-        if request.target != "*" && LocalPath::of_target(request.target, true) == Err(Status::BAD_REQUEST) {
-            return Response::of_status(Status::BAD_REQUEST);
+        if request.target != "*"
+            && let Err(status) = LocalPath::of_target(request.target, true)
+            && status != Status::NOT_FOUND
+        {
+            return Response::of_status(status);
         }
         let response = Response::empty(Status::NO_CONTENT).with("Allow", ALLOWED);
         if !self.site.show.cors {

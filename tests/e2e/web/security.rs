@@ -152,9 +152,12 @@ fn what_a_client_says_reaches_a_log_in_one_line_and_no_terminal() {
         "tiny-web",
         &[site.path(".").to_str().unwrap(), "--log", site.path("../log").to_str().unwrap()],
     );
-    for fields in ["User-Agent: \x1b]0;evil\x07\" 200 \"", "Referer: \u{9b}31m \\", "User-Agent: a\tb\"c\\d"] {
+    let fields = ["User-Agent: \x1b]0;evil\x07\" 200 \"", "Referer: \u{9b}31m \\", "User-Agent: a\tb\"c\\d"];
+    for (target, fields) in
+        fields.iter().map(|fields| ("/ten.txt?\\x", *fields)).chain([("/ten.txt?\"x\"", "X: a"), ("/\x1b\"", "X: a")])
+    {
         let mut client = Client::new(logged.connect());
-        let _ = client.ask(&format!("GET /ten.txt?\"x\" HTTP/1.1\r\nHost: a\r\n{fields}\r\nConnection: close\r\n\r\n"));
+        let _ = client.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\nConnection: close\r\n\r\n"));
     }
     let last = "GET /the-last HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n";
     Client::new(logged.connect()).ask(last).unwrap();

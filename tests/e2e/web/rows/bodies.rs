@@ -147,8 +147,19 @@ pub const CODINGS: Rows = &[
     (
         "9110 5.6.1",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: , chunked\r\n\r\n0\r\n\r\n",
-        "405; kept / 400|501; end",
+        "405; kept / 400; end",
     ),
+    (
+        "9110 5.6.1",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked ,\t,\r\n\r\n0\r\n\r\n",
+        "405; kept / 400; end",
+    ),
+    (
+        "9110 5.6.1",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n",
+        "405; kept / 400; end",
+    ),
+    ("9110 5.6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip,, chunked\r\n\r\n0\r\n\r\n", "501|400; end"),
     ("9112 5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", "400; end"),
     ("9112 5.2", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", "400; end"),
     ("9112 2.2", b"POST / HTTP/1.1\r\nHost: a\r\nX: b\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400; end"),
