@@ -19,7 +19,7 @@ pub struct Representation {
     pub validators: Validators,
     /// The fields that say which version this is, and for how long: they go with 304 too.
     pub version_fields: String,
-    /// The fields that say what it is.
+    /// The fields that say what it is, to those who don't have it yet.
     pub content_fields: String,
     /// Whether other clients are sent another file.
     pub varies: bool,
@@ -86,7 +86,8 @@ impl Representation {
             content_fields += "Accept-Ranges: bytes\r\n";
         }
         if let Some(modified) = validators.modified {
-            version_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
+            // The ETag says more, and goes with 304 alone: RFC 9110, section 15.4.5.
+            content_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
         }
         version_fields += manner.cache_control;
         if manner.varies {

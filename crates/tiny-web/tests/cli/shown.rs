@@ -58,6 +58,17 @@ fn a_folder_may_have_its_own_page_for_what_is_not_there() {
 }
 
 #[test]
+fn what_is_not_there_may_be_there_soon_however_long_the_rest_is_kept() {
+    let shown = Shown::how(&[("404.html", b"gone fishing"), ("a", b"a")], &["--cache", "60"]);
+    let missing = shown.server.get("/missing");
+    assert_eq!((missing.status, missing.text()), (404, "gone fishing"));
+    assert_eq!((missing.field("Cache-Control"), missing.field("ETag")), (Some("no-cache"), None));
+    for target in ["/a", "/404.html"] {
+        assert_eq!(shown.server.get(target).field("Cache-Control"), Some("max-age=60"));
+    }
+}
+
+#[test]
 fn an_application_has_one_page_for_all() {
     let shown = Shown::how(&[("app.html", b"app"), ("real.txt", b"real")], &["--spa", "app.html"]);
     for (target, status, text) in [("/", 200, None), ("/users/7", 200, Some("app")), ("/real.txt", 200, Some("real"))] {
@@ -67,6 +78,13 @@ fn an_application_has_one_page_for_all() {
     }
     assert_eq!(shown.server.get("/missing.js").status, 404, "a page would be no script");
     assert_eq!(shown.server.get("/users/.git").status, 404);
+    let files: [(&str, &[u8]); 3] = [("app.html", b"app"), ("bare/x", b""), ("with/index.html", b"index")];
+    let without = Shown::how(&files, &["--spa", "app.html", "--no-listing"]);
+    for (target, text) in [("/", "app"), ("/bare/", "app"), ("/with/", "index"), ("/missing/", "app")] {
+        let reply = without.server.get(target);
+        assert_eq!((reply.status, reply.text()), (200, text), "{target}");
+    }
+    assert_eq!(without.server.get("/bare").field("Location"), Some("/bare/"));
 }
 
 #[test]
@@ -77,6 +95,7 @@ fn the_user_adds_fields_and_takes_some_away() {
         let reply = shown.server.get(target);
         assert_eq!((reply.field("X-A"), reply.field("Cache-Control")), (Some("b"), Some("no-store")), "{target}");
         assert_eq!((reply.field("Server"), reply.field("Access-Control-Allow-Origin")), (None, Some("*")));
+        assert_eq!(reply.field("Access-Control-Expose-Headers"), Some("*"));
     }
     let mut client = shown.server.connect();
     client.send("OPTIONS /a HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\nAccess-Control-Request-Method: GET\r\n\r\n");
