@@ -53,7 +53,16 @@ fn a_listing_shows_every_name_and_runs_none_of_them() {
     let listing = get(&mut client, "/sub/");
     assert_eq!(listing.field("Content-Type"), Some("text/html; charset=utf-8"));
     let page = String::from_utf8(listing.body).expect("a page of UTF-8");
-    for sign in ["<script", "<img", "onmouseover='", "\x1b", "\r\nline", "&lt;b&gt; &amp;<", "javascript:alert(1)\""] {
+    for sign in [
+        "<script",
+        "<img",
+        "onmouseover='",
+        "\x1b",
+        "\r\nline",
+        "&lt;b&gt; &amp;<",
+        "javascript:alert(1)\"",
+        "\u{202e}",
+    ] {
         assert!(!page.contains(sign), "{sign:?} in {page}");
     }
     // Every link leads to its own file, and stays here.

@@ -43,8 +43,10 @@ impl Shown {
 #[test]
 fn files_come_as_they_are_with_the_type_of_their_name() {
     let every_byte: Vec<u8> = (0..=255).collect();
-    let shown = Shown::with(&[("a.txt", b"text"), ("b c.png", &every_byte), ("d/e.css", b""), ("noext", b"x")]);
-    let table: [(&str, &str, &[u8]); 4] = [
+    let shown =
+        Shown::with(&[("a.txt", b"text"), ("b c.png", &every_byte), ("d/e.css", b""), ("noext", b"x"), ("m.mjs", b"")]);
+    let table: [(&str, &str, &[u8]); 5] = [
+        ("/m.mjs", "text/javascript; charset=utf-8", b""),
         ("/a.txt", "text/plain; charset=utf-8", b"text"),
         ("/b%20c.png?v=1", "image/png", &every_byte),
         ("/d/e.css", "text/css; charset=utf-8", b""),

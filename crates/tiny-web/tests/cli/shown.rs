@@ -7,6 +7,7 @@ fn a_folder_without_an_index_is_shown_as_a_list() {
     let shown = Shown::with(&[
         ("b.txt", b"12345"),
         ("b\\.txt", b""),
+        ("a\u{202e}txt.exe", b""),
         ("a/x", b""),
         ("<i>.txt", b""),
         (".hidden", b""),
@@ -16,7 +17,9 @@ fn a_folder_without_an_index_is_shown_as_a_list() {
     assert_eq!((list.status, list.field("Content-Type")), (200, Some("text/html; charset=utf-8")));
     let links: Vec<&str> =
         list.text().split("<a href=\"").skip(1).map(|link| link.split('"').next().unwrap()).collect();
-    assert_eq!(links, [".well-known/", "a/", "%3Ci%3E.txt", "b.txt"]);
+    assert_eq!(links, [".well-known/", "a/", "%3Ci%3E.txt", "a%E2%80%AEtxt.exe", "b.txt"]);
+    assert!(list.text().contains(">a\u{fffd}txt.exe</a>"), "{}", list.text());
+    assert_eq!(shown.server.get("/b%5C.txt").status, 404);
     assert!(list.text().contains("&lt;i&gt;.txt</a>") && list.text().contains("<td>5 B</td>"), "{}", list.text());
     assert!(shown.server.get("/a/").text().contains("<a href=\"../\">"));
     assert_eq!(shown.server.get("/%3Ci%3E.txt").status, 200);
