@@ -16,12 +16,20 @@ impl Coding {
 
     /// The name that HTTP has for it.
     pub fn name(self) -> &'static str {
-        ["br", "zstd", "gzip"][self as usize]
+        match self {
+            Coding::Brotli => "br",
+            Coding::Zstandard => "zstd",
+            Coding::Gzip => "gzip",
+        }
     }
 
     /// What comes behind the file's name.
     pub fn suffix(self) -> &'static str {
-        [".br", ".zst", ".gz"][self as usize]
+        match self {
+            Coding::Brotli => ".br",
+            Coding::Zstandard => ".zst",
+            Coding::Gzip => ".gz",
+        }
     }
 }
 

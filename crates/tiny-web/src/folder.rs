@@ -127,17 +127,18 @@ impl Folder {
             name.push(coding.suffix());
             PathBuf::from(name)
         };
-        let there = Coding::ALL.map(|coding| self.look(&beside(coding)).is_ok_and(|is_folder| !is_folder));
+        let is_there = |coding: &Coding| self.look(&beside(*coding)).is_ok_and(|is_folder| !is_folder);
+        let there: Vec<Coding> = Coding::ALL.into_iter().filter(is_there).collect();
         // One that can't be read is as good as missing.
         let neighbour = wanted
             .codings()
-            .filter(|coding| there[*coding as usize])
+            .filter(|coding| there.contains(coding))
             .find_map(|coding| Some((Some(coding), self.open_file(&beside(coding)).ok()?)));
         let (coding, (file, metadata)) = match neighbour {
             Some(neighbour) => neighbour,
             None => (None, self.open_file(below)?),
         };
-        let varies = there.contains(&true);
+        let varies = !there.is_empty();
         if let Some(known) = known.filter(|known| known.is_of(&metadata) && known.varies == varies) {
             return Ok(known);
         }

@@ -35,8 +35,8 @@ td:first-child { overflow-wrap: anywhere }
 pub fn page(folder: &LocalPath, mut lines: Vec<Line>, is_all: bool) -> String {
     lines.sort_by(|one, other| (!one.is_folder, &one.name).cmp(&(!other.is_folder, &other.name)));
     let mut title = "Files in /".to_owned();
-    for segment in &folder.segments {
-        title += &format!("{}/", escape(segment));
+    for name in folder.names() {
+        title += &format!("{}/", escape(name));
     }
     let mut page = format!("{HEAD}<title>{title}</title></head>\n<body>\n<main>\n<h1>{title}</h1>\n<table>\n");
     page += "<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Size</th><th scope=\"col\">Modified</th></tr></thead>\n<tbody>\n";

@@ -19,7 +19,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Debug, PartialEq, Eq)]
 pub struct LocalPath {
     /// The names, decoded. None is empty, `.` or `..`, or has a slash, a backslash or a NUL in it.
-    pub segments: Vec<Vec<u8>>,
+    segments: Vec<Vec<u8>>,
     /// Whether the target ended with a slash, as a folder's does.
     pub has_slash: bool,
 }
@@ -50,6 +50,11 @@ impl LocalPath {
             return Err(Status::NOT_FOUND);
         }
         Ok(LocalPath { segments, has_slash: path.ends_with('/') })
+    }
+
+    /// The names on the way down.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.segments.iter().map(Vec::as_slice)
     }
 
     /// Whether this is the root itself.
