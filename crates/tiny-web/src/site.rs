@@ -47,11 +47,12 @@ impl Site {
     pub fn open(folder: Option<&Path>, show: Show) -> Result<Site> {
         let cache_control = show.cache_control(show.cache);
         let Some(folder) = folder else {
-            let page = |page: String, etag, content_type| {
-                Arc::new(Representation::of_page(page, etag, content_type, &cache_control))
+            let page = |page: String, content_type| {
+                let etag = page::etag(&page);
+                Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
             };
-            let icon = page(page::ICON.to_owned(), "\"icon\"", "image/svg+xml");
-            let page = page(page::saying(page::LECTURE), "\"hello\"", HTML);
+            let icon = page(page::ICON.to_owned(), "image/svg+xml");
+            let page = page(page::saying(page::LECTURE), HTML);
             return Ok(Site { pages: Pages::Lecture { page, icon }, show });
         };
         let folder = Folder::open(folder, cache_control, show.dotfiles)?;
