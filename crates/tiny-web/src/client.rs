@@ -13,8 +13,8 @@ use crate::request::{HeadEnd, has_begun};
 pub struct Client<'a> {
     pub peer: Peer,
     _place: Place<'a>,
-    /// All is said: what still comes is ignored.
-    pub leaving: bool,
+    /// All is said: so many bytes of what still comes are received, and ignored.
+    pub leaving: Option<u32>,
     /// A request has been answered, or a reply begun, since the clock was last looked at.
     pub renewed: bool,
     /// What is on its way, if anything is.
@@ -37,7 +37,7 @@ pub struct OnItsWay {
 impl<'a> Client<'a> {
     /// One that has just come.
     pub fn new(peer: Peer, place: Place<'a>) -> Client<'a> {
-        Client { peer, _place: place, leaving: false, renewed: true, on_its_way: None }
+        Client { peer, _place: place, leaving: None, renewed: true, on_its_way: None }
     }
 
     /// What is on its way, to look at.

@@ -120,7 +120,10 @@ impl<'a> Service for Web<'a> {
     /// that make no system call, and may be called; the rare ways are functions of their own.
     #[inline(always)]
     fn go_on(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Next {
-        let turn = if client.leaving { Ok(self.ignore(connection)) } else { self.talk(client, connection, ended) };
+        let turn = match &mut client.leaving {
+            Some(left) => Ok(self.ignore(left, connection, ended)),
+            None => self.talk(client, connection, ended),
+        };
         client.tidy();
         turn.unwrap_or_else(|error| self.failed(client, &error))
     }
@@ -228,11 +231,19 @@ impl Web<'_> {
         Ok(self.send(client, connection, outgoing)?.unwrap_or(Next::Close))
     }
 
-    /// Reads on for a client that was said goodbye to.
+    /// Reads on for a client that was said goodbye to. Of who goes on sending, the kernel takes no more than it has room for; there
+    /// is still time to read the last reply.
     #[inline(never)]
-    fn ignore(&mut self, connection: &OwnedFd) -> Next {
+    fn ignore(&mut self, left: &mut u32, connection: &OwnedFd, ended: bool) -> Next {
+        if *left == 0 {
+            return if ended { Next::Close } else { Next::Input };
+        }
         match recv(connection, &mut self.buffer) {
-            Ok(1..) | Err(Errno::INTR) => Next::Turn,
+            Ok(length @ 1..) => {
+                *left = left.saturating_sub(length as u32);
+                Next::Turn
+            }
+            Err(Errno::INTR) => Next::Turn,
             Err(Errno::AGAIN) => Next::Input,
             Ok(0) | Err(_) => Next::Close,
         }

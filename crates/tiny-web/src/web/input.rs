@@ -28,7 +28,7 @@ impl Web<'_> {
                 next = self.send(client, connection, outgoing)?;
             }
         }
-        if used < input.len() && !client.leaving {
+        if used < input.len() && client.leaving.is_none() {
             client.keep_input(input, used);
         }
         Ok(next)
