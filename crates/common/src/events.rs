@@ -39,6 +39,9 @@ const REQUEST: Token = Token(usize::MAX - 3);
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
+/// How long those that always have more to do may have their turns, one after the other, before the kernel is asked who else
+/// is ready.
+const BUSY: Duration = Duration::from_millis(1);
 /// How long a client that the server has given up may take to read its last words.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -47,6 +50,10 @@ struct Entry<C> {
     link: Link,
     /// The kernel tells of room to send as well.
     sends: bool,
+    /// It is among the busy.
+    is_busy: bool,
+    /// Its client has sent its last byte.
+    ended: bool,
     given_up: bool,
     conversation: C,
 }
@@ -63,8 +70,8 @@ pub struct EventLoop<'a, S: Service> {
     requests: Option<&'a Requests>,
     connections: Slab<Entry<S::Conversation>>,
     idle: IdleLists,
-    /// Those that have more to do than their turn allowed, and whether each's client has sent its last byte.
-    busy: VecDeque<(usize, bool)>,
+    /// Those that have more to do than their turn allowed.
+    busy: VecDeque<usize>,
     /// Those that were given up, and until when they may linger, in the order of that.
     lingering: VecDeque<(Instant, usize)>,
     /// The server has been asked to stop, and all connections know.
@@ -137,11 +144,11 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
                 }
             }
-            self.go_on_with_the_busy();
             self.accept_some(now)?;
             if handed_over {
                 self.take_from_inbox();
             }
+            self.go_on_with_the_busy();
             if self.patience.stop.is_asked() && !self.stopping {
                 self.stop();
             }
@@ -172,12 +179,23 @@ impl<'a, S: Service> EventLoop<'a, S> {
         next.map(|next| next.saturating_duration_since(now) + Duration::from_millis(1))
     }
 
-    /// Those that had more to do have another turn.
+    /// Those that had more to do have another turn each, as far as the time allows. However many they are, whoever else is ready
+    /// waits for a turn or two of theirs.
     #[inline(never)]
     fn go_on_with_the_busy(&mut self) {
+        if self.busy.is_empty() {
+            return;
+        }
+        let began = Instant::now();
         for _ in 0..self.busy.len() {
-            if let Some((key, ended)) = self.busy.pop_front() {
-                self.go_on(key, ended);
+            let Some(key) = self.busy.pop_front() else { return };
+            // Its place in the table may be nobody's by now, or another's.
+            let entry = self.connections.get_mut(key);
+            if entry.is_some_and(|entry| std::mem::take(&mut entry.is_busy)) {
+                self.go_on(key, false);
+            }
+            if began.elapsed() >= BUSY {
+                return;
             }
         }
     }
@@ -189,21 +207,26 @@ impl<'a, S: Service> EventLoop<'a, S> {
     fn go_on(&mut self, key: usize, ended: bool) {
         // One that was closed a moment ago may still have an event.
         let Some(entry) = self.connections.get_mut(key) else { return };
-        let next = self.service.go_on(&mut entry.conversation, &entry.connection, ended);
+        entry.ended |= ended;
+        if entry.is_busy {
+            // Its turn comes: else who sends without a pause would have one for each piece that arrives.
+            return;
+        }
+        let next = self.service.go_on(&mut entry.conversation, &entry.connection, entry.ended);
         if !entry.given_up && next != Next::Close {
             let clock = self.service.clock(&mut entry.conversation);
             self.idle.touch(key, clock, &mut self.connections);
         }
         if next != Next::Input {
-            self.is_next(key, next, ended);
+            self.is_next(key, next);
         }
     }
 
     #[inline(never)]
-    fn is_next(&mut self, key: usize, next: Next, ended: bool) {
+    fn is_next(&mut self, key: usize, next: Next) {
         match next {
             Next::Input => {}
-            Next::Turn => self.busy.push_back((key, ended)),
+            Next::Turn => self.is_busy(key),
             Next::Room => {
                 let entry = &mut self.connections[key];
                 if !entry.sends {
@@ -216,9 +239,15 @@ impl<'a, S: Service> EventLoop<'a, S> {
             }
             Next::End => {
                 self.linger(key);
-                self.busy.push_back((key, ended));
+                self.is_busy(key);
             }
             Next::Close => self.close(key),
+        }
+    }
+
+    fn is_busy(&mut self, key: usize) {
+        if !std::mem::replace(&mut self.connections[key].is_busy, true) {
+            self.busy.push_back(key);
         }
     }
 
@@ -285,6 +314,6 @@ impl<'a, S: Service> EventLoop<'a, S> {
             return self.idle.touch(key, clock, &mut self.connections);
         }
         self.linger(key);
-        self.is_next(key, next, false);
+        self.is_next(key, next);
     }
 }

@@ -24,6 +24,8 @@ use crate::status::Status;
 
 /// What is served, to anybody.
 pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// A look into the file system costs as much as so many answers from memory.
+const WORK_OF_A_LOOK: usize = 8;
 /// The page for what is not there, if the folder has one.
 const NOT_FOUND_PAGE: &str = "/404.html";
 
@@ -75,11 +77,15 @@ pub struct Answers<'a> {
     pub cache: Cache,
     /// The time, as of this turn.
     pub now: SystemTime,
+    /// How much more may be done for the client whose turn it is. A request counts as one, and more if it leads to the file
+    /// system; a list is all that is done in a turn.
+    pub work_left: usize,
 }
 
 impl Answers<'_> {
     /// Answers a request that is well-formed.
     pub fn answer(&mut self, request: &Request) -> Response {
+        self.work_left = self.work_left.saturating_sub(1);
         match request.method {
             Method::Get | Method::Head => {}
             Method::Options => return self.options(request),
@@ -152,6 +158,7 @@ impl Answers<'_> {
         if let Some((list, true)) = self.cache.get(&key, Wanted::default()) {
             return Ok(list);
         }
+        self.work_left = 0;
         let below = path.below_root();
         let (lines, is_all) = folder.lines(&below)?;
         let page = listing::page(path, lines, is_all);
@@ -168,6 +175,7 @@ impl Answers<'_> {
             stale => stale.map(|(file, _)| file),
         };
         let path = LocalPath::of_target(target, folder.dotfiles)?;
+        self.work_left = self.work_left.saturating_sub(WORK_OF_A_LOOK);
         let found = folder.find(path, wanted, stale, self.now)?;
         if let Found::File(file) = &found {
             self.cache.put(&meaning, wanted, file);

@@ -96,7 +96,6 @@ impl<S: Service> EventLoop<'_, S> {
         if somebody_waits {
             self.close(key);
         }
-        somebody_waits
     }
 
     pub(super) fn take_from_inbox(&mut self) {
@@ -122,7 +121,8 @@ impl<S: Service> EventLoop<'_, S> {
             self.service.refused(&mut conversation, Errno::from_io_error(&error).unwrap_or(Errno::NOMEM));
             return self.close_one(connection);
         }
-        entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });
+        let (link, sends, is_busy, ended, given_up) = (Link::default(), false, false, false, false);
+        entry.insert(Entry { connection, link, sends, is_busy, ended, given_up, conversation });
         self.idle.push(key, clock.allowance, &mut self.connections);
         self.is_next(key, next, false);
     }

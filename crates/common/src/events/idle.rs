@@ -177,7 +177,8 @@ mod tests {
         for _ in 0..3 {
             let connection = std::fs::File::open("/dev/null").unwrap().into();
             let link = Link::default();
-            let key = entries.insert(Entry { connection, link, sends: false, given_up: false, conversation: () });
+            let (sends, is_busy, ended, given_up) = (false, false, false, false);
+            let key = entries.insert(Entry { connection, link, sends, is_busy, ended, given_up, conversation: () });
             lists.push(key, IDLE, &mut entries);
         }
         (lists, entries)
