@@ -89,7 +89,8 @@ impl<'a> Service for Web<'a> {
     type Conversation = Client<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;
-    const GIVES_WAY: Option<u8> = Some(IDLE);
+    // Whose head isn't whole has been promised nothing yet.
+    const GIVES_WAY: &'static [u8] = &[IDLE, HEAD];
 
     fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
         let limits = &self.server.limits;
@@ -167,8 +168,8 @@ impl Web<'_> {
     #[inline(always)]
     fn talk(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
-        if client.now().is_some()
         self.answers.work_left = WORK_A_TURN;
+        if client.now().is_some()
             && let Some(next) = self.go_on_with_what_is_kept(client, connection)?
         {
             return Ok(next);
@@ -193,10 +194,10 @@ impl Web<'_> {
     #[inline(always)]
     fn receive(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool, buffer: &mut [u8]) -> Result<Next> {
         for _ in 0..PIECES_A_TURN {
-            let length = match recv(connection, buffer) {
             if self.answers.work_left == 0 {
                 break;
             }
+            let length = match recv(connection, buffer) {
                 Ok(length) if length > 0 => length,
                 Err(Errno::INTR) => continue,
                 other => return self.nothing_came(client, connection, other.err()),

@@ -13,7 +13,6 @@ use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::{OwnedFd, accept, close};
 use crate::listener::AcceptTrouble;
-use crate::wait::{Wake, wait};
 
 /// How many clients to accept before the others have their turn.
 const ACCEPTS_A_TURN: usize = 64;
@@ -58,7 +57,8 @@ impl<S: Service> EventLoop<'_, S> {
             if !accepting.clients_wait || accepting.not_before.is_some_and(|moment| moment > now) {
                 return Ok(());
             }
-            if self.crew.is_full() && !self.make_room() {
+            let spare = self.crew.is_full().then(|| self.to_spare());
+            if spare == Some(None) {
                 return Ok(());
             }
             let Some(accepting) = &mut self.accepting else { return Ok(()) };
@@ -68,6 +68,10 @@ impl<S: Service> EventLoop<'_, S> {
                     accepting.trouble.over();
                     self.crew.opened();
                     let (to, once) = (accepting.turn, accepting.once);
+                    if let Some(Some(spare)) = spare {
+                        self.begin_instead(spare, connection, &peer);
+                        continue;
+                    }
                     accepting.turn = (to + 1) % self.crew.loops();
                     if to == self.own {
                         self.begin(connection, &peer);
@@ -86,15 +90,17 @@ impl<S: Service> EventLoop<'_, S> {
         Ok(())
     }
 
-    /// Closes the connection of this loop that can best be spared, if there is one, and somebody does wait.
-    fn make_room(&mut self) -> bool {
-        let spare = S::GIVES_WAY.and_then(|list| self.idle.front(list));
-        let (Some(key), Some(accepting)) = (spare, &mut self.accepting) else { return false };
-        let look = wait(&accepting.listener, crate::wait::Interest::IN, None, Some(Instant::now()));
-        accepting.clients_wait = matches!(look, Ok(Wake::Ready(_)));
-        let somebody_waits = accepting.clients_wait;
-        if somebody_waits {
-            self.close(key);
+    /// The connection of this loop that can best be spared, if there is one.
+    fn to_spare(&self) -> Option<usize> {
+        S::GIVES_WAY.iter().find_map(|list| self.idle.front(*list))
+    }
+
+    /// Serves a client in the place of another, which is closed only then: the new one may be refused, or be gone already with
+    /// its answer. It is this loop's, or the loop would have none to spare soon.
+    fn begin_instead(&mut self, spare: usize, connection: OwnedFd, peer: &Address) {
+        self.begin(connection, peer);
+        if self.crew.has_one_too_many() {
+            self.close(spare);
         }
     }
 
@@ -124,7 +130,7 @@ impl<S: Service> EventLoop<'_, S> {
         let (link, sends, is_busy, ended, given_up) = (Link::default(), false, false, false, false);
         entry.insert(Entry { connection, link, sends, is_busy, ended, given_up, conversation });
         self.idle.push(key, clock.allowance, &mut self.connections);
-        self.is_next(key, next, false);
+        self.is_next(key, next);
     }
 
     pub(super) fn stop_accepting(&mut self) {

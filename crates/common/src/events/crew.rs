@@ -54,6 +54,11 @@ impl Crew {
         self.open.load(Ordering::Relaxed) >= self.most_connections
     }
 
+    /// Whether there is one connection more than there may be.
+    pub(super) fn has_one_too_many(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > self.most_connections
+    }
+
     /// A connection is closed. If it was the one too many, the loop that accepts has to know.
     pub(super) fn closed(&self) {
         if self.open.fetch_sub(1, Ordering::Relaxed) == self.most_connections {
