@@ -57,3 +57,16 @@ pub fn saying(text: &str) -> String {
 "#
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_page_is_another_version() {
+        let (page, icon) = (etag(&saying(LECTURE)), etag(ICON));
+        assert_eq!(page, etag(&saying(LECTURE)));
+        assert!(page != icon && page != etag(&saying("Hello, world!")));
+        assert!(page.starts_with('"') && page.ends_with('"') && page.len() > 2);
+    }
+}
