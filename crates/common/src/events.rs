@@ -167,7 +167,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// How long to wait for events at most; None: for ever.
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let accepting = self.accepting.as_ref().filter(|accepting| accepting.clients_wait);
-        let may_accept = accepting.filter(|_| !self.crew.is_full());
+        let may_accept = accepting.filter(|_| !self.crew.is_full() || self.to_spare().is_some());
         if !self.busy.is_empty() || may_accept.is_some_and(|accepting| accepting.not_before.is_none()) {
             return Some(Duration::ZERO);
         }

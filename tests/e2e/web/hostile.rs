@@ -138,6 +138,21 @@ fn who_has_been_served_and_stays_gives_way_to_who_has_not() {
     drop(idle);
 }
 
+#[test]
+fn many_who_come_at_once_are_all_served_in_the_places_of_the_idle() {
+    let site = Site::start(&["--max-connections", "30", "--max-per-address", "30", "--idle-timeout", "10m"]);
+    // So that all of them wait to be accepted when it goes on.
+    site.server.process.signal("STOP");
+    let mut clients: Vec<Client> = (0..200).map(|_| Client::new(site.server.connect())).collect();
+    for client in &mut clients {
+        client.send(b"GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    site.server.process.signal("CONT");
+    for client in &mut clients {
+        assert_eq!(client.reply(Content::Follows).unwrap().body, b"0123456789");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn who_asks_and_asks_and_never_reads_costs_no_memory() {

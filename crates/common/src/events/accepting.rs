@@ -91,7 +91,7 @@ impl<S: Service> EventLoop<'_, S> {
     }
 
     /// The connection of this loop that can best be spared, if there is one.
-    fn to_spare(&self) -> Option<usize> {
+    pub(super) fn to_spare(&self) -> Option<usize> {
         S::GIVES_WAY.iter().find_map(|list| self.idle.front(*list))
     }
 
