@@ -17,6 +17,7 @@ pub use service::{Clock, Next, Service};
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -39,6 +40,9 @@ const REQUEST: Token = Token(usize::MAX - 3);
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
+/// How long those that always have more to do may have their turns, one after the other, before the kernel is asked who else
+/// is ready.
+const BUSY: Duration = Duration::from_millis(1);
 /// How long a client that the server has given up may take to read its last words.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -47,11 +51,12 @@ struct Entry<C> {
     link: Link,
     /// The kernel tells of room to send as well.
     sends: bool,
-    /// It is among those that have more to do.
-    busy: bool,
-    /// The client has sent its last byte.
+    /// It is among the busy.
+    is_busy: bool,
+    /// Its client has sent its last byte.
     ended: bool,
-    given_up: bool,
+    /// It was given up: which of those that linger it is.
+    farewell: Option<NonZero<u32>>,
     conversation: C,
 }
 
@@ -67,10 +72,12 @@ pub struct EventLoop<'a, S: Service> {
     requests: Option<&'a Requests>,
     connections: Slab<Entry<S::Conversation>>,
     idle: IdleLists,
-    /// Those that have more to do than their turn allowed, each once: in a round, everybody has one turn.
+    /// Those that have more to do than their turn allowed, each once.
     busy: VecDeque<usize>,
-    /// Those that were given up, and until when they may linger, in the order of that.
-    lingering: VecDeque<(Instant, usize)>,
+    /// Those that were given up, and until when they may linger, in the order of that. Those that have ended meanwhile are among
+    /// them, and what they had in the table may be another's: the number tells.
+    lingering: VecDeque<(Instant, usize, NonZero<u32>)>,
+    farewells: NonZero<u32>,
     /// The server has been asked to stop, and all connections know.
     stopping: bool,
     drained: bool,
@@ -98,6 +105,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
             idle,
             busy: VecDeque::new(),
             lingering: VecDeque::new(),
+            farewells: NonZero::<u32>::MIN,
             stopping: false,
             drained: false,
             finished: false,
@@ -122,7 +130,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
     pub fn run(mut self) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut now = Instant::now();
-        while !(self.finished && self.connections.is_empty()) {
+        while !(self.finished && self.connections.is_empty() && self.crew.leaves(self.own)) {
             let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
@@ -138,14 +146,14 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     INBOX => handed_over = true,
                     STOP => {}
                     REQUEST => self.report(),
-                    Token(key) => self.is_ready(key, event.is_read_closed() || event.is_error()),
+                    Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
                 }
             }
-            self.go_on_with_the_busy();
             self.accept_some(now)?;
             if handed_over {
                 self.take_from_inbox();
             }
+            self.go_on_with_the_busy();
             if self.patience.stop.is_asked() && !self.stopping {
                 self.stop();
             }
@@ -164,38 +172,33 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// How long to wait for events at most; None: for ever.
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let accepting = self.accepting.as_ref().filter(|accepting| accepting.clients_wait);
-        let may_accept = accepting.filter(|_| !self.crew.is_full());
+        let may_accept = accepting.filter(|_| !self.crew.is_full() || self.to_spare().is_some());
         if !self.busy.is_empty() || may_accept.is_some_and(|accepting| accepting.not_before.is_none()) {
             return Some(Duration::ZERO);
         }
         let pause = may_accept.and_then(|accepting| accepting.not_before);
-        let linger = self.lingering.front().map(|(until, _)| *until);
+        let linger = self.lingering.front().map(|(until, ..)| *until);
         let drain = self.patience.drain_until().filter(|_| !self.drained);
         let next = [pause, linger, drain, self.idle.next_deadline()].into_iter().flatten().min();
         // Rounded up: waking a moment too early, there would be nothing to do yet.
         next.map(|next| next.saturating_duration_since(now) + Duration::from_millis(1))
     }
 
-    /// Those that had more to do have another turn.
+    /// Those that had more to do have another turn each, as far as the time allows. However many they are, whoever else is ready
+    /// waits for a turn or two of theirs.
     #[inline(never)]
     fn go_on_with_the_busy(&mut self) {
+        if self.busy.is_empty() {
+            return;
+        }
+        let began = Instant::now();
         for _ in 0..self.busy.len() {
             let Some(key) = self.busy.pop_front() else { return };
-            // It may have been closed, and its place taken by one that isn't busy.
-            if self.connections.get_mut(key).is_some_and(|entry| std::mem::take(&mut entry.busy)) {
-                self.go_on(key);
+            self.connections[key].is_busy = false;
+            self.go_on(key, false);
+            if began.elapsed() >= BUSY {
+                return;
             }
-        }
-    }
-
-    /// The kernel says that a connection can go on. One that has more to do anyway waits for its turn.
-    #[inline(always)]
-    fn is_ready(&mut self, key: usize, ended: bool) {
-        // One that was closed a moment ago may still have an event.
-        let Some(entry) = self.connections.get_mut(key) else { return };
-        entry.ended |= ended;
-        if !entry.busy {
-            self.go_on(key);
         }
     }
 
@@ -203,10 +206,16 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// returns dearly on a processor that forgets meanwhile where to (Linux's `spec_rstack_overflow`, `retbleed`). With one such
     /// return, an echo cost a fifth more.
     #[inline(always)]
-    fn go_on(&mut self, key: usize) {
+    fn go_on(&mut self, key: usize, ended: bool) {
+        // One that was closed a moment ago may still have an event.
         let Some(entry) = self.connections.get_mut(key) else { return };
+        entry.ended |= ended;
+        if entry.is_busy {
+            // Its turn comes: else who sends without a pause would have one for each piece that arrives.
+            return;
+        }
         let next = self.service.go_on(&mut entry.conversation, &entry.connection, entry.ended);
-        if !entry.given_up && next != Next::Close {
+        if entry.farewell.is_none() && next != Next::Close {
             let clock = self.service.clock(&mut entry.conversation);
             self.idle.touch(key, clock, &mut self.connections);
         }
@@ -240,7 +249,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
 
     /// A connection is to have another turn, after the others.
     fn has_more(&mut self, key: usize) {
-        if !std::mem::replace(&mut self.connections[key].busy, true) {
+        if !std::mem::replace(&mut self.connections[key].is_busy, true) {
             self.busy.push_back(key);
         }
     }
@@ -248,8 +257,11 @@ impl<'a, S: Service> EventLoop<'a, S> {
     fn close(&mut self, key: usize) {
         self.idle.remove(key, &mut self.connections);
         // Closed, it leaves the event queue by itself: see epoll(7).
-        let connection = self.connections.remove(key).connection;
-        self.close_one(connection);
+        let entry = self.connections.remove(key);
+        if entry.is_busy {
+            self.busy.retain(|busy| *busy != key);
+        }
+        self.close_one(entry.connection);
     }
 
     fn close_one(&mut self, connection: OwnedFd) {
@@ -260,8 +272,11 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// From now on a connection only waits for its client's end, and not for long.
     fn linger(&mut self, key: usize) {
         self.idle.remove(key, &mut self.connections);
-        if !std::mem::replace(&mut self.connections[key].given_up, true) {
-            self.lingering.push_back((Instant::now() + LINGER, key));
+        let farewell = &mut self.connections[key].farewell;
+        if farewell.is_none() {
+            self.farewells = self.farewells.checked_add(1).unwrap_or(NonZero::<u32>::MIN);
+            *farewell = Some(self.farewells);
+            self.lingering.push_back((Instant::now() + LINGER, key, self.farewells));
         }
     }
 
@@ -270,7 +285,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
         self.stop_accepting();
         (self.stopping, self.finished) = (true, true);
         for key in self.keys() {
-            self.go_on(key);
+            self.go_on(key, false);
         }
     }
 
@@ -289,9 +304,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
                 self.give_up(key, GaveUp::Drained);
             }
         }
-        while let Some(&(_, key)) = self.lingering.front().filter(|(until, _)| *until <= now) {
+        while let Some(&(_, key, farewell)) = self.lingering.front().filter(|(until, ..)| *until <= now) {
             self.lingering.pop_front();
-            if self.connections.get(key).is_some_and(|entry| entry.given_up) {
+            if self.connections.get(key).is_some_and(|entry| entry.farewell == Some(farewell)) {
                 self.close(key);
             }
         }
@@ -299,7 +314,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
 
     fn give_up(&mut self, key: usize, why: GaveUp) {
         let entry = &mut self.connections[key];
-        if entry.given_up {
+        if entry.farewell.is_some() {
             return;
         }
         let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
@@ -309,7 +324,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
             // Where all that was left could be sent, the kernel has no reason to tell of room.
             return self.has_more(key);
         }
-        self.linger(key);
+        if next != Next::Close {
+            self.linger(key);
+        }
         self.is_next(key, next);
     }
 }

@@ -25,14 +25,26 @@ impl Stop {
     ///
     /// Errors: no descriptor left for the pipe.
     pub fn on_signals() -> Result<Stop> {
-        Stop::install().context("cannot handle signals")
+        Stop::install(&[SIGINT, SIGTERM]).context("cannot handle signals")
     }
 
-    fn install() -> std::io::Result<Stop> {
+    /// The same, and on Linux SIGHUP too, which says that the terminal has gone, unless the program was started in order to stay
+    /// nevertheless, as by nohup(1).
+    ///
+    /// Errors: as [`Stop::on_signals`].
+    pub fn on_signals_or_hangup() -> Result<Stop> {
+        #[cfg(target_os = "linux")]
+        if hangs_up() {
+            return Stop::install(&[SIGINT, SIGTERM, SIGHUP]).context("cannot handle signals");
+        }
+        Stop::on_signals()
+    }
+
+    fn install(signals: &[i32]) -> std::io::Result<Stop> {
         let asked = Arc::new(AtomicBool::new(false));
         #[cfg(unix)]
         let (pipe, writer) = std::io::pipe()?;
-        for signal in [SIGINT, SIGTERM] {
+        for &signal in signals {
             // In this order: the second signal finds the flag that the first one set.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
@@ -60,6 +72,16 @@ impl Stop {
     pub(crate) fn pipe(&self) -> &std::io::PipeReader {
         &self.pipe
     }
+}
+
+/// Whether SIGHUP would end this process, rather than be ignored since whoever started it wants it so: see proc_pid_status(5).
+/// False if that can't be known.
+#[cfg(target_os = "linux")]
+fn hangs_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    ignored.is_some_and(|signals| signals & (1 << (SIGHUP - 1)) == 0)
 }
 
 /// A signal as a request to do something: SIGUSR1, to tell how things are; SIGHUP, to open the log anew.

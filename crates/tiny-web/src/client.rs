@@ -13,8 +13,8 @@ use crate::request::{HeadEnd, has_begun};
 pub struct Client<'a> {
     pub peer: Peer,
     _place: Place<'a>,
-    /// All is said: what still comes is ignored.
-    pub leaving: bool,
+    /// All is said: so many bytes of what still comes are received, and ignored.
+    pub leaving: Option<u32>,
     /// A request has been answered, or a reply begun, since the clock was last looked at.
     pub renewed: bool,
     /// What is on its way, if anything is.
@@ -26,6 +26,8 @@ pub struct Client<'a> {
 pub struct OnItsWay {
     /// Received, and not yet used: the beginning of a head, or requests that wait until a reply is sent.
     pub input: Vec<u8>,
+    /// There was too much for one turn: what is left of the input will be looked at in the next.
+    pub is_put_off: bool,
     /// How far the search for the head's end has got.
     pub end: HeadEnd,
     /// A request whose body is being read past.
@@ -37,7 +39,7 @@ pub struct OnItsWay {
 impl<'a> Client<'a> {
     /// One that has just come.
     pub fn new(peer: Peer, place: Place<'a>) -> Client<'a> {
-        Client { peer, _place: place, leaving: false, renewed: true, on_its_way: None }
+        Client { peer, _place: place, leaving: None, renewed: true, on_its_way: None }
     }
 
     /// What is on its way, to look at.
@@ -57,7 +59,8 @@ impl<'a> Client<'a> {
 
     /// The input that was kept, if there is any.
     pub fn take_input(&mut self) -> Option<Vec<u8>> {
-        let input = &mut self.on_its_way.as_mut()?.input;
+        let OnItsWay { input, is_put_off, .. } = &mut **self.on_its_way.as_mut()?;
+        *is_put_off = false;
         (!input.is_empty()).then(|| std::mem::take(input))
     }
 

@@ -75,7 +75,8 @@ pub fn run(options: Options) -> Result<()> {
         // It saves a wait for each connection; a kernel that refuses is no reason not to serve.
         let _ = set_defer_accept(&listener, DEFER_ACCEPT_SECONDS);
     }
-    let stop = Stop::on_signals()?;
+    // With a log, SIGHUP has it opened anew.
+    let stop = if log.is_some() { Stop::on_signals()? } else { Stop::on_signals_or_hangup()? };
     let bounds = Bounds::new(&options);
     let local = listener::announce(NAME, &listener)?;
     if let Some(local) = local.internet() {

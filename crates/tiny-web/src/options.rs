@@ -118,8 +118,8 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..=65_535))]
     pub backlog: i32,
 
-    /// Most connections to serve at once; for others, one between requests gives way, or they wait [default: as many as
-    /// there are descriptors for]
+    /// Most connections to serve at once; for others, one gives way that is between requests or in the middle of a head, or
+    /// they wait [default: as many as there are descriptors for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
 

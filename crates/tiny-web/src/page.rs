@@ -24,8 +24,17 @@
 //!
 //! Here the page is counted, the head is made by `response.rs`, and requests are told apart by `request.rs`.
 
+use std::hash::{DefaultHasher, Hasher};
+
 /// The type of all pages that the server makes.
 pub const HTML: &str = "text/html; charset=utf-8";
+
+/// The version of a page that is part of the program: another release's is another.
+pub fn etag(page: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(page.as_bytes());
+    format!("\"{:x}\"", hasher.finish())
+}
 
 /// What the lecture's page says.
 pub const LECTURE: &str = "Hello world!";
@@ -47,4 +56,17 @@ pub fn saying(text: &str) -> String {
 </html>
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_page_is_another_version() {
+        let (page, icon) = (etag(&saying(LECTURE)), etag(ICON));
+        assert_eq!(page, etag(&saying(LECTURE)));
+        assert!(page != icon && page != etag(&saying("Hello, world!")));
+        assert!(page.starts_with('"') && page.ends_with('"') && page.len() > 2);
+    }
 }

@@ -15,10 +15,11 @@ use crate::web::{Server, Web};
 /// that is never touched.
 pub const STACK_BYTES: usize = 256 * 1024;
 
-/// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, and the signals' pipe (3); for a
-/// log, and opening it anew (3); for a trace file; and two for each loop.
-const OTHER_DESCRIPTORS: usize = 8;
-const DESCRIPTORS_OF_A_LOG: usize = 3;
+/// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, the signals' pipe (4), and a client
+/// that is about to take another's place; for a log, and opening it anew (3, but one of the signals' fewer); for a trace file; and
+/// two for each loop.
+const OTHER_DESCRIPTORS: usize = 10;
+const DESCRIPTORS_OF_A_LOG: usize = 2;
 const DESCRIPTORS_A_LOOP: usize = 2;
 /// Of the others, one in eight is for a file that is sent; two at least. Should all of these be open, the answer is 503.
 const FILES_SHARE: usize = 8;
@@ -58,6 +59,8 @@ impl Bounds {
         let most = listener::most_connections(crate::NAME, wanted, 1, others);
         let share = (most / SHARE).max(SHARE_AT_LEAST.min(most / 2)).max(2);
         let per_address = options.limits.max_per_address.map_or(share, |most| most as usize);
+        // Who may have all of them may have one more for the moment in which another gives way to it.
+        let per_address = if per_address >= most { usize::MAX } else { per_address };
         Bounds { most, per_address, loops, open_files: if has_plenty { FILES_KEPT_OPEN } else { 0 } }
     }
 }

@@ -1,6 +1,7 @@
 //! A request to its response: first the method is looked at, then the target, then what is there, and last what of it the
 //! client still needs.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,6 +24,8 @@ use crate::status::Status;
 
 /// What is served, to anybody.
 pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// A look into the file system costs as much as so many answers from memory.
+const WORK_OF_A_LOOK: usize = 8;
 /// The page for what is not there, if the folder has one.
 const NOT_FOUND_PAGE: &str = "/404.html";
 
@@ -47,11 +50,12 @@ impl Site {
     pub fn open(folder: Option<&Path>, show: Show) -> Result<Site> {
         let cache_control = show.cache_control(show.cache);
         let Some(folder) = folder else {
-            let page = |page: String, etag, content_type| {
-                Arc::new(Representation::of_page(page, etag, content_type, &cache_control))
+            let page = |page: String, content_type| {
+                let etag = page::etag(&page);
+                Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
             };
-            let icon = page(page::ICON.to_owned(), "\"icon\"", "image/svg+xml");
-            let page = page(page::saying(page::LECTURE), "\"hello\"", HTML);
+            let icon = page(page::ICON.to_owned(), "image/svg+xml");
+            let page = page(page::saying(page::LECTURE), HTML);
             return Ok(Site { pages: Pages::Lecture { page, icon }, show });
         };
         let folder = Folder::open(folder, cache_control, show.dotfiles)?;
@@ -73,11 +77,15 @@ pub struct Answers<'a> {
     pub cache: Cache,
     /// The time, as of this turn.
     pub now: SystemTime,
+    /// How much more may be done for the client whose turn it is. A request counts as one, and more if it leads to the file
+    /// system; a list is all that is done in a turn.
+    pub work_left: usize,
 }
 
 impl Answers<'_> {
     /// Answers a request that is well-formed.
     pub fn answer(&mut self, request: &Request) -> Response {
+        self.work_left = self.work_left.saturating_sub(1);
         match request.method {
             Method::Get | Method::Head => {}
             Method::Options => return self.options(request),
@@ -153,28 +161,31 @@ impl Answers<'_> {
     /// A folder's list. Making it costs more than anything else here: so it is the same for the second, however its target
     /// is spelt and whatever else the client wants.
     fn list(&mut self, folder: &Folder, path: &LocalPath) -> Result<Arc<Representation>, Status> {
-        let target = path.folder_target();
-        if let Some((list, true)) = self.cache.get(&target, Wanted::default()) {
+        let key = path_meaning(path);
+        if let Some((list, true)) = self.cache.get(&key, Wanted::default()) {
             return Ok(list);
         }
+        self.work_left = 0;
         let below = path.below_root();
         let (lines, is_all) = folder.lines(&below)?;
         let page = listing::page(path, lines, is_all);
         let list = Arc::new(Representation::of_page(page, "", HTML, &self.site.show.cache_control(None)));
-        self.cache.put(&target, Wanted::default(), &list);
+        self.cache.put(&key, Wanted::default(), &list);
         Ok(list)
     }
 
     /// What a target without its query leads to, from the cache if it is there.
     fn find(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Result<Found, Status> {
-        let stale = match self.cache.get(target, wanted) {
+        let meaning = meaning(target, folder.dotfiles)?;
+        let stale = match self.cache.get(&meaning, wanted) {
             Some((file, true)) => return Ok(Found::File(file)),
             stale => stale.map(|(file, _)| file),
         };
         let path = LocalPath::of_target(target, folder.dotfiles)?;
+        self.work_left = self.work_left.saturating_sub(WORK_OF_A_LOOK);
         let found = folder.find(path, wanted, stale, self.now)?;
         if let Found::File(file) = &found {
-            self.cache.put(target, wanted, file);
+            self.cache.put(&meaning, wanted, file);
         }
         Ok(found)
     }
@@ -225,5 +236,56 @@ impl Answers<'_> {
             }
         }
         Response::of_file(Status::OK, Arc::clone(file), 0..file.length)
+    }
+}
+
+/// What a target without its query means, as a key: decoded, and with single slashes. Mostly it is written so already.
+///
+/// Errors: as [`LocalPath::of_target`].
+fn meaning(target: &str, dotfiles: bool) -> Result<Cow<'_, [u8]>, Status> {
+    let bytes = target.as_bytes();
+    if bytes.starts_with(b"/") && !bytes.contains(&b'%') && !bytes.windows(2).any(|two| two == b"//") {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    LocalPath::of_target(target, dotfiles).map(|path| Cow::Owned(path_meaning(&path)))
+}
+
+/// The same, of a path. No name has a slash in it.
+fn path_meaning(path: &LocalPath) -> Vec<u8> {
+    let mut meaning = Vec::new();
+    for segment in path.names() {
+        meaning.push(b'/');
+        meaning.extend_from_slice(segment);
+    }
+    if path.has_slash {
+        meaning.push(b'/');
+    }
+    meaning
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_a_path_is_spelt_it_means_the_same() {
+        let table = [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("///a//%62", "/a/b"),
+            ("/%61/b//", "/a/b/"),
+            ("http://localhost:2000", "/"),
+            ("http://localhost/a/b", "/a/b"),
+            ("/a%2525", "/a%25"),
+            ("/a%25", "/a%"),
+            ("/a%3Fb", "/a?b"),
+        ];
+        for (target, expected) in table {
+            assert_eq!(meaning(target, false).as_deref(), Ok(expected.as_bytes()), "{target}");
+        }
+        assert!(matches!(meaning("/a/b", false), Ok(Cow::Borrowed(_))), "the usual spelling costs nothing");
+        assert_eq!(meaning("/%", false), Err(Status::BAD_REQUEST));
+        assert_eq!(meaning("//..", false), Err(Status::NOT_FOUND));
     }
 }

@@ -34,13 +34,16 @@ use crate::status::Status;
 /// How much is received at once. More costs twice the processor time on loopback, where it no longer fits the caches; the
 /// lecture has 1024.
 const PIECE_BYTES: usize = 32 * 1024;
-/// How often a client that always has more is served in a row, before the others have their turn.
+/// How much is done for a client that always has more, before the others have their turn: so many pieces are received, and so
+/// many requests answered, of which some count as several; see [`Answers::work_left`].
 const PIECES_A_TURN: usize = 16;
+const WORK_A_TURN: usize = 32;
 
 /// What a client waits for, and so what limits its patience, as the event loop numbers it.
 const IDLE: u8 = 0;
-const REQUEST: u8 = 1;
-const REPLY: u8 = 2;
+const HEAD: u8 = 1;
+const REQUEST: u8 = 2;
+const REPLY: u8 = 3;
 
 /// What all loops share.
 pub struct Server {
@@ -77,7 +80,7 @@ impl<'a> Web<'a> {
     /// A loop's share of the server.
     pub fn new(server: &'a Server, files_kept_open: usize) -> Web<'a> {
         let (now, cache) = (SystemTime::UNIX_EPOCH, Cache::new(!server.site.show.no_cache, files_kept_open));
-        let answers = Answers { site: &server.site, cache, now };
+        let answers = Answers { site: &server.site, cache, now, work_left: WORK_A_TURN };
         Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: fmt_http_date(now) }
     }
 }
@@ -86,19 +89,22 @@ impl<'a> Service for Web<'a> {
     type Conversation = Client<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;
-    const GIVES_WAY: Option<u8> = Some(IDLE);
+    // Whose head isn't whole has been promised nothing yet.
+    const GIVES_WAY: &'static [u8] = &[IDLE, HEAD];
 
     fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
         let limits = &self.server.limits;
         // In the order of their numbers.
-        vec![patience.idle, Some(limits.head_timeout), Some(limits.slow_timeout).filter(|_| limits.min_rate > 0)]
+        let (request, reply) = (Some(limits.head_timeout), Some(limits.slow_timeout).filter(|_| limits.min_rate > 0));
+        vec![patience.idle, request, request, reply]
     }
 
     fn clock(&mut self, client: &mut Client) -> Clock {
         let renewed = std::mem::take(&mut client.renewed);
         match client.now() {
             Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
-            _ if client.has_begun() => Clock { allowance: REQUEST, renewed },
+            Some(now) if now.held.is_some() || now.is_put_off => Clock { allowance: REQUEST, renewed },
+            _ if client.has_begun() => Clock { allowance: HEAD, renewed },
             _ => Clock { allowance: IDLE, renewed: true },
         }
     }
@@ -120,7 +126,10 @@ impl<'a> Service for Web<'a> {
     /// that make no system call, and may be called; the rare ways are functions of their own.
     #[inline(always)]
     fn go_on(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Next {
-        let turn = if client.leaving { Ok(self.ignore(connection)) } else { self.talk(client, connection, ended) };
+        let turn = match &mut client.leaving {
+            Some(left) => Ok(self.ignore(left, connection, ended)),
+            None => self.talk(client, connection, ended),
+        };
         client.tidy();
         turn.unwrap_or_else(|error| self.failed(client, &error))
     }
@@ -159,6 +168,7 @@ impl Web<'_> {
     #[inline(always)]
     fn talk(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
+        self.answers.work_left = WORK_A_TURN;
         if client.now().is_some()
             && let Some(next) = self.go_on_with_what_is_kept(client, connection)?
         {
@@ -184,6 +194,9 @@ impl Web<'_> {
     #[inline(always)]
     fn receive(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool, buffer: &mut [u8]) -> Result<Next> {
         for _ in 0..PIECES_A_TURN {
+            if self.answers.work_left == 0 {
+                break;
+            }
             let length = match recv(connection, buffer) {
                 Ok(length) if length > 0 => length,
                 Err(Errno::INTR) => continue,
@@ -228,11 +241,19 @@ impl Web<'_> {
         Ok(self.send(client, connection, outgoing)?.unwrap_or(Next::Close))
     }
 
-    /// Reads on for a client that was said goodbye to.
+    /// Reads on for a client that was said goodbye to. Of who goes on sending, the kernel takes no more than it has room for; there
+    /// is still time to read the last reply.
     #[inline(never)]
-    fn ignore(&mut self, connection: &OwnedFd) -> Next {
+    fn ignore(&mut self, left: &mut u32, connection: &OwnedFd, ended: bool) -> Next {
+        if *left == 0 {
+            return if ended { Next::Close } else { Next::Input };
+        }
         match recv(connection, &mut self.buffer) {
-            Ok(1..) | Err(Errno::INTR) => Next::Turn,
+            Ok(length @ 1..) => {
+                *left = left.saturating_sub(length as u32);
+                Next::Turn
+            }
+            Err(Errno::INTR) => Next::Turn,
             Err(Errno::AGAIN) => Next::Input,
             Ok(0) | Err(_) => Next::Close,
         }

@@ -41,6 +41,8 @@ pub enum Ratio {
     OursByOther,
     /// Each other line's figure by the first one's.
     OtherByFirst,
+    /// There are none: bars are for the figures.
+    None,
 }
 
 /// A line for ours and each of `peers`, with the most that ours may cost of what it does.
@@ -102,6 +104,7 @@ impl Bench {
                 row.samples.push(sample.figure);
                 row.rates.extend(sample.rate);
                 match ratio {
+                    Ratio::None => {}
                     _ if at == 0 => first = sample.figure,
                     Ratio::OursByOther => row.ratios.push(first / sample.figure),
                     Ratio::OtherByFirst => row.ratios.push(sample.figure / first),

@@ -1,5 +1,6 @@
 //! `cargo xtask bench web`: what a request costs tiny-web, and each web server that is installed.
 
+mod hostile;
 mod load;
 mod peers;
 mod scenes;
@@ -49,6 +50,8 @@ pub enum Scene {
     Start,
     /// A log, conditional requests, ranges, compressed neighbours
     Features,
+    /// A good client's time to an answer beside hostile ones
+    Hostile,
 }
 
 /// Measures what was asked for.

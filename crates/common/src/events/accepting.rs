@@ -13,7 +13,6 @@ use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::{OwnedFd, accept, close};
 use crate::listener::AcceptTrouble;
-use crate::wait::{Wake, wait};
 
 /// How many clients to accept before the others have their turn.
 const ACCEPTS_A_TURN: usize = 64;
@@ -58,7 +57,8 @@ impl<S: Service> EventLoop<'_, S> {
             if !accepting.clients_wait || accepting.not_before.is_some_and(|moment| moment > now) {
                 return Ok(());
             }
-            if self.crew.is_full() && !self.make_room() {
+            let spare = self.crew.is_full().then(|| self.to_spare());
+            if spare == Some(None) {
                 return Ok(());
             }
             let Some(accepting) = &mut self.accepting else { return Ok(()) };
@@ -68,11 +68,18 @@ impl<S: Service> EventLoop<'_, S> {
                     accepting.trouble.over();
                     self.crew.opened();
                     let (to, once) = (accepting.turn, accepting.once);
+                    if let Some(Some(spare)) = spare {
+                        self.begin_instead(spare, connection, &peer);
+                        continue;
+                    }
                     accepting.turn = (to + 1) % self.crew.loops();
-                    if to == self.own {
-                        self.begin(connection, &peer);
+                    let ours = if to == self.own {
+                        Some((connection, peer))
                     } else {
-                        self.crew.hand_over(to, connection, peer);
+                        self.crew.hand_over(to, connection, peer)
+                    };
+                    if let Some((connection, peer)) = ours {
+                        self.begin(connection, &peer);
                     }
                     if once {
                         self.stop_accepting();
@@ -86,17 +93,18 @@ impl<S: Service> EventLoop<'_, S> {
         Ok(())
     }
 
-    /// Closes the connection of this loop that can best be spared, if there is one, and somebody does wait.
-    fn make_room(&mut self) -> bool {
-        let spare = S::GIVES_WAY.and_then(|list| self.idle.front(list));
-        let (Some(key), Some(accepting)) = (spare, &mut self.accepting) else { return false };
-        let look = wait(&accepting.listener, crate::wait::Interest::IN, None, Some(Instant::now()));
-        accepting.clients_wait = matches!(look, Ok(Wake::Ready(_)));
-        let somebody_waits = accepting.clients_wait;
-        if somebody_waits {
-            self.close(key);
+    /// The connection of this loop that can best be spared, if there is one.
+    pub(super) fn to_spare(&self) -> Option<usize> {
+        S::GIVES_WAY.iter().find_map(|list| self.idle.front(*list))
+    }
+
+    /// Serves a client in the place of another, which is closed only then: the new one may be refused, or be gone already with
+    /// its answer. It is this loop's, or the loop would have none to spare soon.
+    fn begin_instead(&mut self, spare: usize, connection: OwnedFd, peer: &Address) {
+        self.begin(connection, peer);
+        if self.crew.has_one_too_many() {
+            self.close(spare);
         }
-        somebody_waits
     }
 
     pub(super) fn take_from_inbox(&mut self) {
@@ -122,8 +130,8 @@ impl<S: Service> EventLoop<'_, S> {
             self.service.refused(&mut conversation, Errno::from_io_error(&error).unwrap_or(Errno::NOMEM));
             return self.close_one(connection);
         }
-        let (sends, busy, ended, given_up) = (false, false, false, false);
-        entry.insert(Entry { connection, link: Link::default(), sends, busy, ended, given_up, conversation });
+        let (link, sends, is_busy, ended, farewell) = (Link::default(), false, false, false, None);
+        entry.insert(Entry { connection, link, sends, is_busy, ended, farewell, conversation });
         self.idle.push(key, clock.allowance, &mut self.connections);
         self.is_next(key, next);
     }

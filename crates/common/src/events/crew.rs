@@ -1,7 +1,7 @@
 //! The loops of a server together: the bound on all their connections, and handing one over.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use mio::{Poll, Waker};
@@ -19,8 +19,15 @@ pub struct Crew {
 
 /// Connections on their way from the loop that accepts to another one.
 struct Inbox {
-    connections: Mutex<Vec<(OwnedFd, Address)>>,
+    /// None: the loop has ended.
+    connections: Mutex<Option<Vec<(OwnedFd, Address)>>>,
     waker: Waker,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<(OwnedFd, Address)>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Crew {
@@ -33,7 +40,7 @@ impl Crew {
         for _ in 0..loops {
             let poll = Poll::new().context("cannot make an event queue")?;
             let waker = Waker::new(poll.registry(), INBOX).context("cannot make an event queue")?;
-            crew.inboxes.push(Inbox { connections: Mutex::default(), waker });
+            crew.inboxes.push(Inbox { connections: Mutex::new(Some(Vec::new())), waker });
             polls.push(poll);
         }
         Ok((crew, polls))
@@ -54,6 +61,11 @@ impl Crew {
         self.open.load(Ordering::Relaxed) >= self.most_connections
     }
 
+    /// Whether there is one connection more than there may be.
+    pub(super) fn has_one_too_many(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > self.most_connections
+    }
+
     /// A connection is closed. If it was the one too many, the loop that accepts has to know.
     pub(super) fn closed(&self) {
         if self.open.fetch_sub(1, Ordering::Relaxed) == self.most_connections {
@@ -62,21 +74,28 @@ impl Crew {
         }
     }
 
-    /// Gives a connection to another loop.
-    pub(super) fn hand_over(&self, to: usize, connection: OwnedFd, peer: Address) {
+    /// Gives a connection to another loop. Returns it if that loop has ended meanwhile.
+    pub(super) fn hand_over(&self, to: usize, connection: OwnedFd, peer: Address) -> Option<(OwnedFd, Address)> {
         let inbox = &self.inboxes[to];
-        let mut connections = inbox.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.push((connection, peer));
-        let is_first = connections.len() == 1;
+        let mut connections = inbox.lock();
+        let Some(waiting) = &mut *connections else { return Some((connection, peer)) };
+        waiting.push((connection, peer));
+        let is_first = waiting.len() == 1;
         drop(connections);
         // With the first, the loop was told of all that come until it takes them.
         if is_first {
             let _ = inbox.waker.wake();
         }
+        None
     }
 
     /// The connections that were given to this loop.
     pub(super) fn take(&self, own: usize) -> Vec<(OwnedFd, Address)> {
-        std::mem::take(&mut *self.inboxes[own].connections.lock().unwrap_or_else(PoisonError::into_inner))
+        self.inboxes[own].lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// This loop ends, and is given nothing any more. False: it has been given something that it has still to take.
+    pub(super) fn leaves(&self, own: usize) -> bool {
+        self.inboxes[own].lock().take_if(|connections| connections.is_empty()).is_some()
     }
 }

@@ -177,15 +177,8 @@ mod tests {
         for _ in 0..3 {
             let connection = std::fs::File::open("/dev/null").unwrap().into();
             let link = Link::default();
-            let key = entries.insert(Entry {
-                connection,
-                link,
-                sends: false,
-                busy: false,
-                ended: false,
-                given_up: false,
-                conversation: (),
-            });
+            let (sends, is_busy, ended, farewell) = (false, false, false, None);
+            let key = entries.insert(Entry { connection, link, sends, is_busy, ended, farewell, conversation: () });
             lists.push(key, IDLE, &mut entries);
         }
         (lists, entries)

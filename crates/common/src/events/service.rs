@@ -16,9 +16,10 @@ pub trait Service {
     /// one that is served in that turn costs the event queue nothing.
     const CLIENT_SPEAKS_FIRST: bool = false;
 
-    /// The number of an allowance whose conversations give way when there is no place for another client: who waits longest is
-    /// closed, without a word.
-    const GIVES_WAY: Option<u8> = None;
+    /// The numbers of the allowances whose conversations give way when there is no place for another client, those of the first
+    /// before those of the next: who waits longest is closed, without a word. For the moment that two have the same place, there
+    /// has to be a descriptor more than connections.
+    const GIVES_WAY: &'static [u8] = &[];
 
     /// How long what a conversation waits for may take; None: for ever. [`Service::clock`] tells them apart by number.
     fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
@@ -44,8 +45,9 @@ pub trait Service {
     /// SIGUSR1 asks how things are.
     fn report(&self) {}
 
-    /// The conversation has used up its allowance, or the drain is over: the server ends it. From then on `go_on` reads and ignores what comes, until its end. A client that was
-    /// thought to be silent may turn out to read, only slowly: `Room` says that it goes on after all.
+    /// The conversation has used up its allowance, or the drain is over: the server ends it. From then on `go_on` reads and
+    /// ignores what comes, until its end. A client that was thought to be silent may turn out to read, only slowly: `Room` says
+    /// that it goes on after all, and it has a turn soon.
     fn give_up(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, why: GaveUp) -> Next;
 }
 

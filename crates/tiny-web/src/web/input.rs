@@ -17,18 +17,24 @@ type Step = (usize, Option<Outgoing>);
 
 impl Web<'_> {
     /// Answers one request after the other, in their order: a client may send the next before it has the reply to the last.
-    /// None: there is room for more, and what is left of the input is no whole request.
+    /// None: there is room for more, and what is left of the input is no whole request. Requests that are too many for one turn
+    /// are kept for the next.
     #[inline(always)]
     pub fn serve(&mut self, client: &mut Client, connection: &OwnedFd, input: Cow<[u8]>) -> Result<Option<Next>> {
         let (mut used, mut next) = (0, None);
         while next.is_none() && used < input.len() {
+            if self.answers.work_left == 0 {
+                client.on_its_way().is_put_off = true;
+                next = Some(Next::Turn);
+                break;
+            }
             let Some((taken, outgoing)) = self.understand(client, &input[used..]) else { break };
             used += taken;
             if let Some(outgoing) = outgoing {
                 next = self.send(client, connection, outgoing)?;
             }
         }
-        if used < input.len() && !client.leaving {
+        if used < input.len() && client.leaving.is_none() {
             client.keep_input(input, used);
         }
         Ok(next)

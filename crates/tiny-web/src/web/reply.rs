@@ -13,6 +13,10 @@ use crate::request::{Persistence, Request, first_line};
 use crate::response::Response;
 use crate::status::Status;
 
+/// How much of what a client says after the last reply is received. As much as of a body, whose sender may not have seen yet that it
+/// is refused; who says more isn't listening.
+const MOST_IGNORED_BYTES: u32 = 1024 * 1024;
+
 impl Web<'_> {
     /// Answers a request. `is_all`: no more input has come.
     pub fn respond(&mut self, client: &Client, request: &Request, head: &[u8], is_all: bool) -> Outgoing {
@@ -136,6 +140,6 @@ impl Web<'_> {
 /// Says goodbye to a client that may still be sending, and reads on for a little. A `close` while there is input that nobody has
 /// read would send RST, which can destroy the reply on its way: see RFC 9112, section 9.6.
 fn leave(client: &mut Client, connection: &OwnedFd) -> Next {
-    client.leaving = true;
+    client.leaving = Some(MOST_IGNORED_BYTES);
     if shutdown(connection, Shutdown::Write).is_ok() { Next::End } else { Next::Close }
 }

@@ -29,13 +29,47 @@ fn an_idle_connection_is_closed_without_a_word() {
 fn one_connection_too_many_waits_for_its_turn() {
     let server = Server::start(&["--max-connections", "1"]);
     let mut first = server.connect();
-    first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n");
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\n";
+    first.send(&format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{head}"));
     assert_eq!(first.reply().status, 200);
     let mut second = server.connect();
     second.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    first.send("Host: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(first.reply().status, 200, "in the middle of a request nobody gives way");
+    first.send("hello");
+    assert_eq!(first.reply().status, 200, "whose head is whole does not give way");
     assert_eq!(second.reply().status, 200);
+}
+
+#[test]
+fn an_unfinished_head_gives_way_to_who_waits_but_after_idle_connections() {
+    let server = Server::start(&["--max-connections", "2", "--workers", "1"]);
+    let (mut slow, mut idle, mut new) = (server.connect(), server.connect(), server.connect());
+    // With the answer, the server has the beginning of the next request, too.
+    slow.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT");
+    assert_eq!(slow.reply().status, 200);
+    idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(idle.reply().status, 200);
+    new.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT");
+    assert_eq!(new.reply().status, 200);
+    assert_eq!(idle.rest(), b"", "the one that is idle, though the other has said nothing for longer");
+    let mut last = server.connect();
+    last.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(last.reply().status, 200);
+    assert_eq!(slow.rest(), b"", "the one that has said nothing for the longest");
+    new.send("TP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(new.reply().status, 200);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn without_a_log_a_terminal_that_goes_stops_it_politely() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let mut server = Server::start_as_is(&["--unix", socket.to_str().unwrap()]);
+    server.line();
+    server.line();
+    server.signal("HUP");
+    assert_eq!(server.end().0.code(), Some(0));
+    assert!(!socket.exists());
 }
 
 #[test]

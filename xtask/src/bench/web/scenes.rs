@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::Scene;
+use super::hostile::{self, Nuisance};
 use super::load::{self, Connection, LARGE, MEDIUM, SMALL};
 use super::peers::{self, DARKHTTPD, H2O, LIGHTTPD, MINISERVE, NGINX, NGINX_TUNED, PYTHON, STATIC};
 use crate::bench::cases::{self, Case, Make, Ratio, Sample};
@@ -20,6 +21,8 @@ const IDLE_CONNECTIONS: [usize; 3] = [10_000, 9_000, 1_000];
 const MOST_MEMORY_KIB: f64 = 1024.0;
 const MOST_IDLE_BYTES: f64 = 300.0;
 const MOST_START_MS: f64 = 15.0;
+/// The time to an answer that a good client has beside hostile ones.
+const MOST_MEDIAN_MS: f64 = 50.0;
 
 /// What wrk asks for.
 struct Request {
@@ -52,6 +55,7 @@ pub fn tables(scene: Scene) -> Vec<Make> {
         Scene::Idle => Box::new(idle),
         Scene::Start => Box::new(start),
         Scene::Features => Box::new(features),
+        Scene::Hostile => Box::new(hostile),
     };
     vec![make]
 }
@@ -162,6 +166,25 @@ fn features(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
     ];
     let title = "What else ours does: a request on one of 50 connections that stay";
     bench.table(title, "us per request", Ratio::OtherByFirst, &cases).map(Some)
+}
+
+/// How long a good client of ours waits for an answer, each on a connection of its own, while others do their worst.
+fn hostile(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
+    make_room(2 * hostile::MANY as u64)?;
+    let subject = peers::ours_with(bench, &[])?;
+    let mut cases = Vec::new();
+    for (name, nuisance) in Nuisance::ALL {
+        for (what, percent, bar) in [("median", 50, Some(MOST_MEDIAN_MS)), ("worst", 100, None)] {
+            let subject = subject.clone();
+            let measure = move || {
+                let mut times = hostile::times_beside(bench, &subject, nuisance)?;
+                times.sort_by(f64::total_cmp);
+                Ok(Sample { figure: times[(times.len() - 1) * percent / 100], rate: None })
+            };
+            cases.push(Case { name: format!("{name}: {what}"), measure: Some(Box::new(measure)), bar });
+        }
+    }
+    bench.table("A good client's time to an answer of 1 KiB beside hostile ones", "ms", Ratio::None, &cases).map(Some)
 }
 
 /// Makes sure that such a request is answered as it should be.
