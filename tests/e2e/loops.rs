@@ -2,6 +2,7 @@
 //! everything, and floods. Each test has a network of its own.
 
 mod load;
+mod many;
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -109,6 +110,12 @@ fn port_0_is_not_answered() {
 #[test]
 fn port_0_is_not_answered_on_every_interface() {
     inside(|| for_each_design(|| is_not_answered("", local(1, 0), local(1, 2000), "from port 0")));
+}
+
+#[test]
+fn a_multicast_address_is_not_answered() {
+    let many = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 5), 4000);
+    inside(move || for_each_design(|| is_not_answered("127.0.0.1", many, local(1, 2000), "from many")));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 pub mod client;
 #[cfg(unix)]
+mod doors;
+#[cfg(unix)]
 mod options;
 pub mod peer;
 

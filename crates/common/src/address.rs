@@ -147,8 +147,8 @@ pub fn reach(address: &Address) -> String {
     }
 }
 
-/// Whether what is sent to this address goes to many: one for multicast, or the broadcast address of a network that this
-/// machine is in. Those end in ones only, so the system's list of networks is looked at for few.
+/// Whether what is sent to this address goes to many: one for multicast, or the broadcast address of a network that
+/// this machine is in. Those end in ones only, so the system's list of networks is looked at for few.
 pub fn is_for_many(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4.to_bits() & 3 == 3 && is_broadcast_here(v4),

@@ -59,8 +59,8 @@ pub fn ask_for_room(program: &str, socket: impl AsFd, wanted: usize) -> Result<(
     })
 }
 
-/// Says on stderr when a socket that was handed over has less room. It isn't asked for more: that would get less, if whoever
-/// made it was allowed more than the system's limit.
+/// Says on stderr when a socket that was handed over has less room. It isn't asked for more: that would get less, if
+/// whoever made it was allowed more than the system's limit.
 ///
 /// Errors: as getsockopt(2).
 #[cfg(unix)]

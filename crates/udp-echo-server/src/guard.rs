@@ -193,8 +193,8 @@ impl Rules {
         if port <= HIGHEST_LOW_PORT && !self.allow_low_ports {
             return Err(Refusal::LowPort);
         }
-        // The broadcast address of a single network is known only to the kernel, which tells what was sent there, and sends
-        // nothing there unless it's asked for that with SO_BROADCAST.
+        // The broadcast address of a single network is known only to the kernel, which tells what was sent there, and
+        // sends nothing there unless it's asked for that with SO_BROADCAST.
         let is_many = |ip: IpAddr| ip.is_multicast() || matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         if datagram.to_many || is_many(asked) {
             return Err(Refusal::ToMany);

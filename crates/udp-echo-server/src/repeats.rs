@@ -1,23 +1,25 @@
 //! Recognising a loop: two servers that send each other the same thing for ever.
 //!
-//! One forged datagram, in the name of one server to another, is enough to start it, and there may be a thousand. What gives
-//! them away is that what the source brings has been there before: the same datagram, or one that has grown, because it comes
-//! back behind our prefix, behind what the other server puts there, or both; in capital letters perhaps, as some servers answer.
+//! One forged datagram, in the name of one server to another, is enough to start it, and there may be a thousand. What
+//! gives them away is that what the source brings has been there before: the same datagram, or one that has grown,
+//! because it comes back behind our prefix, behind what the other server puts there, or both; in capital letters
+//! perhaps, as some servers answer.
 //!
-//! So each source has an account. What comes back costs it one, and when it has come to [`MOST_REPEATS`], nothing that comes
-//! back is answered: each loop ends the next time that it passes here. Time pays off the debt, at the pace of a patient person,
-//! and so does what is new, a little: an honest client sends something new as a rule, or waits before it sends the same again.
-//! Hence the bound, however many loops there are: in so many seconds, a source gets `MOST_REPEATS`, one a second, and 1.25 for
-//! each datagram that is new, which a forged one is once.
+//! So each source has an account. What comes back costs it one, and when it has come to [`MOST_REPEATS`], nothing that
+//! comes back is answered: each loop ends the next time that it passes here. Time pays off the debt, at the pace of a
+//! patient person, and so does what is new, a little: an honest client sends something new as a rule, or waits before
+//! it sends the same again. Hence the bound, however many loops there are: in so many seconds, a source gets
+//! `MOST_REPEATS`, one a second, and 1.25 for each datagram that is new, which a forged one is once.
 //!
-//! What has been there before is told by hashes in one table for all, where a new one takes the place of another. It has room
-//! for more than two servers have under way between each other, as a rule; and of more, a part is recognised each time round, so
-//! these end as well. Nobody outside can tell which hashes share a row.
+//! What has been there before is told by hashes in one table for all, where a new one takes the place of another. It
+//! has room for more than two servers have under way between each other, as a rule; and of more, a part is recognised
+//! each time round, so these end as well. Nobody outside can tell which hashes share a row.
 //!
-//! Growth is told in two ways. We know our own prefix: what stands behind it, and begins as something did that the source has
-//! sent, has come back. Without a prefix, `growth.rs` finds out what the other server adds. A payload that grows by honest
-//! means is another matter: of one letter again and again, or with something else added each time, it is never taken for a
-//! loop. Only who repeats the prefix itself, or adds the same letters each time, does what a loop does, and is taken for one.
+//! Growth is told in two ways. We know our own prefix: what stands behind it, and begins as something did that the
+//! source has sent, has come back. Without a prefix, `growth.rs` finds out what the other server adds. A payload that
+//! grows by honest means is another matter: of one letter again and again, or with something else added each time, it
+//! is never taken for a loop. Only who repeats the prefix itself, or adds the same letters each time, does what a loop
+//! does, and is taken for one.
 
 mod growth;
 #[cfg(test)]
@@ -34,8 +36,8 @@ use growth::{Grown, Growth};
 
 /// So many repeats from one source are answered. Two servers exchange twice as many datagrams, well below a thousand.
 const MOST_REPEATS: f64 = 100.0;
-/// So many repeats a second are forgotten, and so many for each datagram that is new: a text may have lines that are equal. A
-/// loop of which this part could not be recognised would still end.
+/// So many repeats a second are forgotten, and so many for each datagram that is new: a text may have lines that are
+/// equal. A loop of which this part could not be recognised would still end.
 const FORGOTTEN_PER_SECOND: f64 = 1.0;
 const FORGOTTEN_PER_NEW: f64 = 0.25;
 /// A source is looked for in one set only, and shares it with so many others.
@@ -117,10 +119,10 @@ impl Repeats {
     }
 }
 
-/// The account of a peer. A new one takes over that of whom it displaces, debt and all (Metwally, Agrawal, El Abbadi: "Efficient
-/// Computation of Frequent and Top-k Elements in Data Streams", 2005): that is the least in its set, as a rule nothing, and of
-/// several equal ones that of the one who has been silent the longest. So neither do many others that come and go hide a loop,
-/// nor do loops with more others than there is room for hide each other.
+/// The account of a peer. A new one takes over that of whom it displaces, debt and all (Metwally, Agrawal, El Abbadi:
+/// "Efficient Computation of Frequent and Top-k Elements in Data Streams", 2005): that is the least in its set, as a
+/// rule nothing, and of several equal ones that of the one who has been silent the longest. So neither do many others
+/// that come and go hide a loop, nor do loops with more others than there is room for hide each other.
 fn find(set: &mut [Source; WAYS], peer: u64, now: Instant) -> &mut Source {
     let place = set.iter().position(|source| source.peer == Some(peer)).unwrap_or_else(|| {
         let debt = |place: &usize| (set[*place].peer.is_some(), set[*place].repeats_at(now), set[*place].heard);
@@ -128,8 +130,10 @@ fn find(set: &mut [Source; WAYS], peer: u64, now: Instant) -> &mut Source {
         least.expect("a set has ways")
     });
     let source = &mut set[place];
-    let growth = if source.peer == Some(peer) { source.growth } else { Growth::default() };
-    *source = Source { peer: Some(peer), heard: now, repeats: source.repeats_at(now), growth };
+    (source.repeats, source.heard) = (source.repeats_at(now), now);
+    if source.peer != Some(peer) {
+        (source.peer, source.growth) = (Some(peer), Growth::default());
+    }
     source
 }
 
@@ -139,8 +143,8 @@ impl Source {
     }
 }
 
-/// The hashes of what was there lately. Each belongs into one row, where a new one takes the place of any other: which one is
-/// left to chance, or else two loops might displace each other every time, for ever.
+/// The hashes of what was there lately. Each belongs into one row, where a new one takes the place of any other: which
+/// one is left to chance, or else two loops might displace each other every time, for ever.
 struct Seen {
     rows: Vec<[u32; ROW]>,
     chance: u64,

@@ -23,8 +23,8 @@ use crate::server::{Incoming, Server};
 /// a word, and an echo must not be.
 pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 
-/// A socket in the file system has no such field: its datagrams are as large as their sender's buffer, which is less than this
-/// unless a privilege was used.
+/// A socket in the file system has no such field: its datagrams are as large as their sender's buffer, which is less
+/// than this unless a privilege was used.
 #[cfg(unix)]
 const LARGEST_UNIX_DATAGRAM_BYTES: usize = 1024 * 1024;
 

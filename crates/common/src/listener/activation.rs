@@ -1,5 +1,7 @@
 //! Socket activation: a socket that somebody else has made, and that this process was started with.
 
+use std::os::unix::ffi::OsStrExt;
+
 use anyhow::{Context, Result, bail};
 use listenfd::ListenFd;
 use rustix::fd::OwnedFd;
@@ -71,6 +73,7 @@ pub fn handed_over_datagram(program: &str) -> Result<Option<OwnedFd>> {
 fn is_unbound(local: &Address) -> bool {
     match local {
         Address::Internet(local) => local.port() == 0,
-        Address::Unix(path) => path.as_os_str().is_empty(),
+        // Linux may tell of no name as of one that is in no file system, and empty.
+        Address::Unix(path) => path.as_os_str().as_bytes().iter().all(|byte| *byte == 0),
     }
 }

@@ -1,9 +1,10 @@
 //! Finding out what another server puts before or behind a datagram, if we ourselves put nothing before it.
 //!
-//! One datagram of each source is kept as a sample, by its hash. In a loop it comes back, and stands at the end of a longer
-//! one, or at its beginning: the rest is what the other server adds, and it adds the same to all. So one sample will do for
-//! any number of loops. It may be one that doesn't come back, so it is replaced, but each one waits twice as long as the last:
-//! as soon as that is longer than all that is under way takes to come by, it is found, unless it got lost.
+//! One datagram of each source is kept as a sample, by its hash. In a loop it comes back, and stands at the end of a
+//! longer one, or at its beginning: the rest is what the other server adds, and it adds the same to all. So one sample
+//! will do for any number of loops. It may be one that doesn't come back, so it is replaced, but each one waits twice
+//! as long as the last: as soon as that is longer than all that is under way takes to come by, it is found, unless it
+//! got lost.
 
 use super::{Keys, TELLING_BYTES, word};
 
@@ -48,8 +49,8 @@ pub enum Grown<'a> {
 impl Growth {
     /// Looks for the sample in a datagram of the source, which is the next sample, perhaps.
     ///
-    /// One letter again and again tells nothing, neither as a whole nor behind something: an honest client may try one length
-    /// after the other.
+    /// One letter again and again tells nothing, neither as a whole nor behind something: an honest client may try one
+    /// length after the other.
     pub fn learn(&mut self, data: &[u8], keys: Keys) {
         self.waited = self.waited.saturating_add(1);
         let is_over = self.waited > self.patience && data.len() >= TELLING_BYTES;

@@ -36,8 +36,8 @@ fn peer(port: u16) -> SocketAddr {
     ([192, 0, 2, 9], port).into()
 }
 
-/// How many datagrams our server answers when each of `forged` is sent to it once in the name of the other server, from one of
-/// so many ports in turn. The answers come back `round_trip` later, and everything stops after a million.
+/// How many datagrams our server answers when each of `forged` is sent to it once in the name of the other server, from
+/// one of so many ports in turn. The answers come back `round_trip` later, and everything stops after a million.
 fn answers(ours: &str, other: &Other, forged: &[Vec<u8>], ports: u16, round_trip: Duration) -> usize {
     let start = Instant::now();
     let mut repeats = Repeats::new(ours.as_bytes(), start);
@@ -83,7 +83,8 @@ fn any_number_of_loops_ends_with_little_more_than_an_answer_each() {
                 for (theirs, most_bytes) in [("", LARGEST), ("", 1024), ("other: ", LARGEST), ("echo -> ", 2048)] {
                     let other = Other { before: theirs.into(), most_bytes, ..Other::plain() };
                     let answers = answers(ours, &other, &forged, 1, QUICK);
-                    // A few of many find their place taken by another. And what the other server adds has to be found out.
+                    // A few of many find their place taken by another. And what the other server adds has to be found
+                    // out.
                     let each = if ours.is_empty() && !theirs.is_empty() && count > 1000 { 6 } else { 2 };
                     assert!(
                         answers <= 110 + each * count,
