@@ -5,7 +5,6 @@ pub mod client;
 mod doors;
 #[cfg(unix)]
 mod faults;
-#[cfg(unix)]
 mod life;
 #[cfg(unix)]
 mod options;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use clap::error::ErrorKind;
+#[cfg(unix)]
 use clap::parser::ValueSource;
-use clap::{Args, Parser, ValueEnum};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use common::cli;
 use common::prefix::Prefix;
 
@@ -111,10 +111,8 @@ impl Options {
         let mut options = Options::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
         #[cfg(unix)]
         {
-            let is_given = |name: &&&str| {
-                let is_known = Options::command().get_arguments().any(|known| known.get_id() == **name);
-                is_known && given.value_source(name) == Some(ValueSource::CommandLine)
-            };
+            let is_default = |name: &str| given.value_source(name) != Some(ValueSource::CommandLine);
+            let is_given = |name: &&&str| given.ids().any(|id| id == **name) && !is_default(name);
             let long = |name: &&str| format!("--{}", name.replace('_', "-"));
             options.own_socket_only = OWN_SOCKET_ONLY.iter().filter(is_given).map(long).collect();
         }

@@ -1,3 +1,5 @@
+//! Loops end, however many and whatever is forged; and no honest client is taken for one.
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
