@@ -16,13 +16,14 @@ pub fn server_at(name: &str, path: &Path, arguments: &[&str]) -> Process {
 }
 
 /// The command that starts a server with a socket, made by these statements of Python: as systemd does it, the socket is
-/// descriptor 3, and two variables say so.
+/// descriptor 3, and two variables say so. If `fds` is changed there, as many are said to be handed over.
 pub fn handing_over(python: &Path, socket: &str, name: &str) -> Command {
     let script = format!(
         "import os, socket, sys\n\
+         fds = 1\n\
          {socket}\n\
          os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
-         os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+         os.environ.update(LISTEN_FDS=str(fds), LISTEN_PID=str(os.getpid()))\n\
          os.execv(sys.argv[1], sys.argv[1:])"
     );
     let mut command = command(python);

@@ -4,6 +4,7 @@
 //! floods, and the honest.
 
 mod load;
+mod many;
 mod senders;
 
 use std::cell::Cell;

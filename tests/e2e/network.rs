@@ -115,6 +115,19 @@ fn a_datagram_to_many_is_not_answered() {
     });
 }
 
+#[test]
+fn the_broadcast_address_of_a_network_is_not_listened_on() {
+    inside(|| {
+        let _neighbour = neighbour();
+        let listen = |host| run("udp-echo-server", &["--host", host]);
+        listen("192.0.2.255").failed_with(": a datagram to a broadcast or multicast address is not answered");
+        ip("addr add 198.51.100.3/31 dev here");
+        let mut command = crate::harness::command(program("udp-echo-server"));
+        command.args(["--host", "198.51.100.3"]);
+        crate::harness::Server::ready("udp-echo-server", command).stops_well();
+    });
+}
+
 /// The number of our end of the cable, which says on which link a link-local IPv6 address is meant.
 fn index_here() -> u32 {
     let interfaces = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();

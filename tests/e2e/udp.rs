@@ -2,6 +2,8 @@
 
 pub mod client;
 #[cfg(unix)]
+mod doors;
+#[cfg(unix)]
 mod faults;
 mod life;
 #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! Names and ports to addresses, and how an address is printed.
 
+mod interfaces;
+
 #[cfg(unix)]
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,6 +17,8 @@ use rustix::net::SocketAddrUnix;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
 
 use crate::Errno;
+pub use interfaces::is_for_many;
+use interfaces::own_address;
 
 /// Where a socket is to be found: by an address and a port, or, for the processes of one machine, by a file's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -170,33 +174,6 @@ pub fn reach(address: &Address) -> String {
     } else {
         "every interface".to_owned()
     }
-}
-
-/// An address of this machine that another one can use: the first interface's that is up, IPv4 before IPv6.
-#[cfg(unix)]
-fn own_address(ipv6_too: bool) -> Option<IpAddr> {
-    use nix::net::if_::InterfaceFlags;
-    let mut addresses: Vec<IpAddr> = nix::ifaddrs::getifaddrs()
-        .ok()?
-        .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
-        .filter_map(|interface| {
-            let storage = interface.address?;
-            let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-            v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-        })
-        .filter(|ip| match ip {
-            IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
-            IpAddr::V6(v6) => ipv6_too && !v6.is_loopback() && !v6.is_unicast_link_local(),
-        })
-        .collect();
-    addresses.sort_by_key(IpAddr::is_ipv6);
-    addresses.first().copied()
-}
-
-/// Windows keeps its list of interfaces in a library that isn't worth a dependency for one line.
-#[cfg(windows)]
-fn own_address(_ipv6_too: bool) -> Option<IpAddr> {
-    None
 }
 
 /// The kernel's form of an address. What has none, as a socket that nobody has bound, is `0.0.0.0:0`.

@@ -45,6 +45,10 @@ fn hint(error: &Error) -> Option<&'static str> {
     let listening = text.starts_with("cannot listen on ");
     let errno = error.chain().find_map(errno_of)?;
     #[cfg(unix)]
+    if errno == Errno::MFILE {
+        return Some("the limit on descriptors is too low for that; raise it: ulimit -n");
+    }
+    #[cfg(unix)]
     if text.contains(" unix:") {
         return hint_for_file(errno, listening);
     }

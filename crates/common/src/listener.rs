@@ -8,6 +8,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bytesize::ByteSize;
 use rustix::fd::AsFd;
 use rustix::net::AddressFamily;
 
@@ -52,12 +53,29 @@ pub fn prepare_datagram(socket: impl AsFd, address: &Address) -> Result<(), Errn
 /// Errors: as setsockopt(2) and getsockopt(2).
 pub fn ask_for_room(program: &str, socket: impl AsFd, wanted: usize) -> Result<(), Errno> {
     sockopt::set_receive_buffer(&socket, wanted)?;
+    let limit = if cfg!(target_os = "linux") { " (net.core.rmem_max)" } else { "" };
+    say_if_less(socket, wanted, |given, wanted| {
+        log::line(program, format_args!("the kernel gives the receive buffer {given}, and not {wanted}{limit}"));
+    })
+}
+
+/// Says on stderr when a socket that was handed over has less room. It isn't asked for more: that would get less, if
+/// whoever made it was allowed more than the system's limit.
+///
+/// Errors: as getsockopt(2).
+#[cfg(unix)]
+pub fn look_at_room(program: &str, socket: impl AsFd, wanted: usize) -> Result<(), Errno> {
+    say_if_less(socket, wanted, |given, wanted| {
+        let what = "the receive buffer of the socket that was handed over has";
+        log::line(program, format_args!("{what} {given}, and not {wanted} (ReceiveBuffer= of systemd)"));
+    })
+}
+
+fn say_if_less(socket: impl AsFd, wanted: usize, say: impl Fn(ByteSize, ByteSize)) -> Result<(), Errno> {
     let given = sockopt::receive_buffer(&socket)?;
     let given = if cfg!(target_os = "linux") { given / 2 } else { given };
     if given < wanted {
-        let (given, wanted) = (bytesize::ByteSize(given as u64), bytesize::ByteSize(wanted as u64));
-        let limit = if cfg!(target_os = "linux") { " (net.core.rmem_max)" } else { "" };
-        log::line(program, format_args!("the kernel gives the receive buffer {given}, and not {wanted}{limit}"));
+        say(ByteSize(given as u64), ByteSize(wanted as u64));
     }
     Ok(())
 }

@@ -16,16 +16,17 @@ mod trains;
 mod worker;
 
 use std::io::{PipeWriter, Write};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use common::Errno;
 use common::berkeley::{AsFd, OwnedFd, Shutdown, close, shutdown};
 use common::signal::{Requests, Stop};
-use common::sockopt;
 use common::wait::{Interest, Wake, wait_for_any};
+use common::{listener, sockopt};
 
+use crate::NAME;
 use crate::server::Server;
 use crate::simple::ROOM_WITHIN;
 use worker::Worker;
@@ -43,19 +44,25 @@ pub fn serve(sockets: Vec<OwnedFd>, are_shared: bool, server: Server, stop: Stop
     let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
     let (tell, told) = mpsc::channel();
     let (ended, end) = std::io::pipe().context("cannot make a pipe")?;
+    let end = Arc::new(end);
+    // The threads begin when all of them are there, and the server is ready.
+    let ready = Arc::new(Barrier::new(sockets.len() + 1));
     for socket in &sockets {
         if !are_shared {
             block(socket).context("cannot set up the socket")?;
         }
         let worker = Worker::new(Arc::clone(socket), !are_shared, server.another(), Arc::clone(&stop));
-        let (tell, end) = (tell.clone(), End(end.try_clone().context("cannot make a pipe")?));
+        let (tell, end, ready) = (tell.clone(), End(Arc::clone(&end)), Arc::clone(&ready));
         let work = move || {
             let _end = end;
+            ready.wait();
             // Nobody listens any more if another one has failed.
             let _ = tell.send(worker.work());
         };
         thread::Builder::new().stack_size(STACK_BYTES).spawn(work).context("cannot start a thread")?;
     }
+    listener::announce(NAME, &sockets[0])?;
+    ready.wait();
     drop(tell);
     let signals = [(requests.without_waiting()?.as_fd(), Interest::IN), (ended.as_fd(), Interest::IN)];
     while let Wake::Ready(_) = wait_for_any(&signals, Some(&stop), None).context("cannot wait for signals")? {
@@ -79,11 +86,11 @@ pub fn serve(sockets: Vec<OwnedFd>, are_shared: bool, server: Server, stop: Stop
 }
 
 /// A thread's end, however that comes: it is told to the one that waits for signals.
-struct End(PipeWriter);
+struct End(Arc<PipeWriter>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        let _ = self.0.write(&[0]);
+        let _ = (&*self.0).write(&[0]);
     }
 }
 

@@ -13,7 +13,7 @@ use common::wait::{Interest, Wake, wait};
 use crate::faults::Network;
 use crate::options::Faults;
 use crate::server::Server;
-use crate::simple::{LARGEST_DATAGRAM_BYTES, answer, is_passing, receive};
+use crate::simple::{answer, is_passing, receive, room_bytes};
 
 /// Answers datagrams as `simple::serve` does, with these faults. Asked to stop, it sends what is still on its way, for as long
 /// as `drain`.
@@ -21,7 +21,7 @@ use crate::simple::{LARGEST_DATAGRAM_BYTES, answer, is_passing, receive};
 /// Errors: the socket itself is broken.
 pub fn serve(socket: OwnedFd, mut server: Server, faults: Faults, drain: Duration, stop: &Stop) -> Result<()> {
     let prefix_bytes = server.prefix.as_bytes().len();
-    let mut buffer = server.prefix.buffer(LARGEST_DATAGRAM_BYTES);
+    let mut buffer = server.prefix.buffer(room_bytes(&server));
     let mut network = Network::new(faults, prefix_bytes);
     loop {
         match wait(&socket, Interest::IN, Some(stop), network.next_due()).context("cannot wait for datagrams")? {
@@ -30,7 +30,9 @@ pub fn serve(socket: OwnedFd, mut server: Server, faults: Faults, drain: Duratio
                     let reply = &buffer[..prefix_bytes + incoming.length];
                     server.tally.received.add(1);
                     server.has_lost(incoming.dropped);
-                    if server.admits(&incoming.peer, &incoming.asked, &reply[prefix_bytes..], Instant::now) {
+                    if reply.len() == buffer.len() {
+                        server.tally.too_large(&incoming.peer, incoming.length);
+                    } else if server.admits(&incoming.peer, &incoming.asked, &reply[prefix_bytes..], Instant::now) {
                         network.put(reply, incoming, Instant::now(), &server.tally);
                     }
                 }

@@ -31,6 +31,8 @@ pub enum Refusal {
     LowPort,
     /// It was sent to many: all of them would answer one.
     ToMany,
+    /// It says that it came from many, and one answer would go to all of them.
+    FromMany,
     /// It brings back what was sent there, again and again.
     Loop,
     /// Its source has used up its rate.
@@ -39,13 +41,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Refusal; 8] = [
+    pub const ALL: [Refusal; 9] = [
         Refusal::Nameless,
         Refusal::PortZero,
         Refusal::OwnAddress,
         Refusal::SamePort,
         Refusal::LowPort,
         Refusal::ToMany,
+        Refusal::FromMany,
         Refusal::Loop,
         Refusal::Rate,
     ];
@@ -59,6 +62,7 @@ impl Refusal {
             Refusal::SamePort => "from our own port",
             Refusal::LowPort => "from a low port",
             Refusal::ToMany => "to many",
+            Refusal::FromMany => "from many",
             Refusal::Loop => "in a loop",
             Refusal::Rate => "over the rate limit",
         }
@@ -76,6 +80,7 @@ impl fmt::Display for Refusal {
                 "its port is below 1024, so it may be a server that answers everything (--allow-low-ports)"
             }
             Refusal::ToMany => "it asked a broadcast or multicast address",
+            Refusal::FromMany => "that is a broadcast or multicast address",
             Refusal::Loop => "it sends back what it was sent, again and again (--no-loop-guard)",
             Refusal::Rate => "more datagrams a second than --rate-limit allows",
         })
@@ -188,9 +193,14 @@ impl Rules {
         if port <= HIGHEST_LOW_PORT && !self.allow_low_ports {
             return Err(Refusal::LowPort);
         }
-        let broadcast = matches!(asked, IpAddr::V4(asked) if asked.is_broadcast());
-        if datagram.to_many || asked.is_multicast() || broadcast {
+        // The broadcast address of a single network is known only to the kernel, which tells what was sent there, and
+        // sends nothing there unless it's asked for that with SO_BROADCAST.
+        let is_many = |ip: IpAddr| ip.is_multicast() || matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+        if datagram.to_many || is_many(asked) {
             return Err(Refusal::ToMany);
+        }
+        if is_many(from) {
+            return Err(Refusal::FromMany);
         }
         Ok(())
     }
@@ -232,6 +242,9 @@ mod tests {
             ("192.0.2.1:40000", "255.255.255.255", Err(Refusal::ToMany)),
             ("192.0.2.1:40000", "224.0.0.1", Err(Refusal::ToMany)),
             ("[2001:db8::1]:40000", "ff02::1", Err(Refusal::ToMany)),
+            ("224.0.0.5:40000", "192.0.2.7", Err(Refusal::FromMany)),
+            ("255.255.255.255:40000", "192.0.2.7", Err(Refusal::FromMany)),
+            ("[ff02::1]:40000", "2001:db8::7", Err(Refusal::FromMany)),
         ];
         for (peer, destination, expected) in cases {
             assert_eq!(judged(&rules("[::]:2000"), peer, destination, false), expected, "{peer} to {destination}");

@@ -29,12 +29,15 @@ mod tally;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use common::address::Address;
 use common::berkeley::{OwnedFd, SocketType, bind, socket};
 #[cfg(unix)]
 use common::signal::Requests;
 use common::signal::Stop;
+use common::sockopt::getsockname;
+#[cfg(unix)]
+use common::unix_socket::SocketFile;
 use common::{Errno, address, exit, listener, log};
 
 use guard::{Guard, Rules};
@@ -53,14 +56,18 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
-    #[cfg(unix)]
-    let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
-    let (sockets, are_shared) = open(&options)?;
+    listener::raise_descriptor_limit();
+    let End {
+        sockets,
+        are_shared,
+        #[cfg(unix)]
+            file: _file,
+    } = open(&options)?;
     let stop = Stop::on_signals()?;
     let tally = Arc::new(Tally::of(&sockets));
     #[cfg(unix)]
     let requests = Requests::on_usr1()?;
-    let local = listener::announce(NAME, &sockets[0])?;
+    let local = getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
     let rules = Rules {
         local: local.clone(),
         prefix: options.prefix.as_bytes().to_vec(),
@@ -111,6 +118,7 @@ fn serve(
     #[cfg(unix)]
     Tally::report_on(requests, &server.tally)?;
     let socket = sockets.swap_remove(0);
+    listener::announce(NAME, &socket)?;
     if options.faults.any() {
         faulty::serve(socket, server, options.faults.clone(), options.drain, &stop)
     } else {
@@ -118,16 +126,28 @@ fn serve(
     }
 }
 
-/// The server's end point: the socket that this process was started with, or one of its own; several for several threads. And
-/// whether others have it too.
-fn open(options: &Options) -> Result<(Vec<OwnedFd>, bool)> {
+/// The server's end point.
+struct End {
+    /// Its socket; several for several threads.
+    sockets: Vec<OwnedFd>,
+    /// Whether others have it too.
+    are_shared: bool,
+    /// The file that it is, if it is one.
     #[cfg(unix)]
-    if let Some(socket) = listener::handed_over_datagram()? {
-        say_what_is_not_used(options);
-        let local = common::sockopt::getsockname(&socket).context("cannot use the socket that was handed over")?;
+    file: Option<SocketFile>,
+}
+
+/// The socket that this process was started with, or one of its own.
+fn open(options: &Options) -> Result<End> {
+    #[cfg(unix)]
+    if let Some(socket) = listener::handed_over_datagram(NAME)? {
+        let local = getsockname(&socket).context("cannot use the socket that was handed over")?;
         ask_the_kernel(&socket, &local).context("cannot set up the socket")?;
-        return Ok((vec![socket], true));
+        say_what_is_not_used(options, &socket, &local).context("cannot set up the socket")?;
+        return Ok(End { sockets: vec![socket], are_shared: true, file: None });
     }
+    #[cfg(unix)]
+    let file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
     #[cfg(unix)]
     let unix = options.unix.as_ref().map(|path| vec![Address::Unix(path.clone())]);
     #[cfg(windows)]
@@ -136,13 +156,17 @@ fn open(options: &Options) -> Result<(Vec<OwnedFd>, bool)> {
         Some(unix) => unix,
         None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
     };
+    let is_for_many = |address: &&Address| address.internet().is_some_and(|to| address::is_for_many(to.ip()));
+    if let Some(many) = addresses.iter().find(is_for_many) {
+        bail!("cannot listen on {many}: a datagram to a broadcast or multicast address is not answered");
+    }
     let first = listener::first_that_opens(&addresses, |address| make(address, options, |_| Ok(())))?;
     #[cfg_attr(not(target_os = "linux"), expect(unused_mut))]
     let mut sockets = vec![first];
     #[cfg(target_os = "linux")]
     if options.design() == Design::Batch && options.workers > 1 {
         // Only now: so another server that has the port already, or comes later, is told that the address is in use.
-        let local = common::sockopt::getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
+        let local = getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
         common::sockopt::set_reuse_port(&sockets[0]).context("cannot share the port among the workers")?;
         for _ in 1..options.workers {
             let another = make(&local, options, |socket| common::sockopt::set_reuse_port(socket));
@@ -154,20 +178,24 @@ fn open(options: &Options) -> Result<(Vec<OwnedFd>, bool)> {
             listener::ask_for_room(NAME, socket, options.receive_buffer).context("cannot set up the socket")?;
         }
     }
-    Ok((sockets, false))
+    let are_shared = false;
+    Ok(End {
+        sockets,
+        are_shared,
+        #[cfg(unix)]
+        file,
+    })
 }
 
 /// Who started the server has made the socket, and what was said here about one is too late.
+///
+/// Errors: as getsockopt(2).
 #[cfg(unix)]
-fn say_what_is_not_used(options: &Options) {
-    #[cfg(target_os = "linux")]
-    let workers = options.workers > 1;
-    #[cfg(not(target_os = "linux"))]
-    let workers = false;
-    let given = [("--host", options.listen.host.is_some()), ("--unix", options.unix.is_some()), ("--workers", workers)];
-    for (option, _) in given.iter().filter(|(_, is_given)| *is_given) {
+fn say_what_is_not_used(options: &Options, socket: &OwnedFd, local: &Address) -> Result<(), Errno> {
+    for option in &options.own_socket_only {
         log::line(NAME, format_args!("{option} has no effect: a socket was handed over"));
     }
+    if local.internet().is_some() { listener::look_at_room(NAME, socket, options.receive_buffer) } else { Ok(()) }
 }
 
 /// `socket` and `bind`. There is no `listen` and no `accept`: all clients share this one socket.

@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
 #[cfg(target_os = "linux")]
-use clap::{CommandFactory, error::ErrorKind};
+use clap::error::ErrorKind;
+#[cfg(unix)]
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use common::cli;
 use common::prefix::Prefix;
 
@@ -16,6 +18,10 @@ use crate::rate::Rate;
 /// What says nothing of a socket in the file system.
 #[cfg(unix)]
 const NETWORK_ONLY: [&str; 6] = ["host", "port", "receive_buffer", "allow_same_port", "allow_low_ports", "rate_limit"];
+
+/// What says something of a socket that the server makes itself.
+#[cfg(unix)]
+const OWN_SOCKET_ONLY: [&str; 6] = ["host", "port", "unix", "unix_mode", "workers", "receive_buffer"];
 
 /// Send each UDP datagram back to where it came from, with a prefix
 ///
@@ -90,12 +96,26 @@ pub struct Options {
 
     #[command(flatten)]
     pub faults: Faults,
+
+    /// What was given, and has no effect on a socket that was handed over.
+    #[cfg(unix)]
+    #[arg(skip)]
+    pub own_socket_only: Vec<String>,
 }
 
 impl Options {
     /// Reads the command line; ends the process with status 2 if it is wrong. So it is if an option would have no effect.
     pub fn read() -> Options {
-        let options = Options::parse();
+        let given = Options::command().get_matches();
+        #[cfg_attr(windows, expect(unused_mut))]
+        let mut options = Options::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+        #[cfg(unix)]
+        {
+            let is_default = |name: &str| given.value_source(name) != Some(ValueSource::CommandLine);
+            let is_given = |name: &&&str| given.ids().any(|id| id == **name) && !is_default(name);
+            let long = |name: &&str| format!("--{}", name.replace('_', "-"));
+            options.own_socket_only = OWN_SOCKET_ONLY.iter().filter(is_given).map(long).collect();
+        }
         #[cfg(target_os = "linux")]
         if let Some(option) = options.one_for_batch_alone().filter(|_| options.design() != Design::Batch) {
             let one_by_one = "datagrams are answered one by one with --design simple, with --unix and on a bad network";

@@ -23,6 +23,11 @@ use crate::server::{Incoming, Server};
 /// a word, and an echo must not be.
 pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 
+/// A socket in the file system has no such field: its datagrams are as large as their sender's buffer, which is less
+/// than this unless a privilege was used.
+#[cfg(unix)]
+const LARGEST_UNIX_DATAGRAM_BYTES: usize = 1024 * 1024;
+
 /// A network that has taken nothing for so long is no network any more.
 pub const ROOM_WITHIN: Duration = Duration::from_millis(500);
 
@@ -32,7 +37,7 @@ pub const ROOM_WITHIN: Duration = Duration::from_millis(500);
 /// Errors: the socket itself is broken.
 pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
     let prefix_bytes = server.prefix.as_bytes().len();
-    let mut buffer = server.prefix.buffer(LARGEST_DATAGRAM_BYTES);
+    let mut buffer = server.prefix.buffer(room_bytes(&server));
     while let Wake::Ready(_) = wait(&socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")? {
         let incoming = match receive(&socket, &mut buffer[prefix_bytes..], server.everywhere) {
             Ok(incoming) => incoming,
@@ -41,6 +46,10 @@ pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
         };
         server.tally.received.add(1);
         server.has_lost(incoming.dropped);
+        if incoming.length == buffer.len() - prefix_bytes {
+            server.tally.too_large(&incoming.peer, incoming.length);
+            continue;
+        }
         let reply = &buffer[..prefix_bytes + incoming.length];
         let data = &reply[prefix_bytes..];
         if !server.admits(&incoming.peer, &incoming.asked, data, Instant::now) {
@@ -61,6 +70,16 @@ pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
     server.tally.look();
     close(socket);
     Ok(())
+}
+
+/// How much room to receive in: more than a datagram takes. What fills all of it may have been cut off.
+pub fn room_bytes(server: &Server) -> usize {
+    #[cfg(unix)]
+    if !server.is_internet {
+        return LARGEST_UNIX_DATAGRAM_BYTES + 1;
+    }
+    let _ = server;
+    LARGEST_DATAGRAM_BYTES
 }
 
 /// The next datagram. `everywhere`: and where it was sent to.

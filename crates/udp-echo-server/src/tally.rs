@@ -102,6 +102,14 @@ impl Tally {
         }
     }
 
+    /// A datagram was so large that its end may be missing, and half of it would be no echo.
+    #[cold]
+    pub fn too_large(&self, peer: &Address, bytes: usize) {
+        if self.too_large.add(1) == 0 {
+            self.say(format_args!("does not answer {peer}: its datagram has {bytes} bytes or more"));
+        }
+    }
+
     /// The kernel tells that it had no room for so many more datagrams.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     #[inline]

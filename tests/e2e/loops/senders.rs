@@ -31,6 +31,12 @@ fn port_0_is_not_answered_on_every_interface() {
 }
 
 #[test]
+fn a_multicast_address_is_not_answered() {
+    let many = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 5), 4000);
+    inside(move || for_each_design(|| is_not_answered("127.0.0.1", many, local(1, 2000), "from many")));
+}
+
+#[test]
 fn the_server_itself_is_not_answered() {
     inside(|| for_each_design(|| is_not_answered("127.0.0.1", local(1, 2000), local(1, 2000), "from ourselves")));
 }

@@ -1,11 +1,14 @@
 //! Socket activation: a socket that somebody else has made, and that this process was started with.
 
+use std::os::unix::ffi::OsStrExt;
+
 use anyhow::{Context, Result, bail};
 use listenfd::ListenFd;
 use rustix::fd::OwnedFd;
 
 use super::prepare;
-use crate::sockopt;
+use crate::address::{self, Address};
+use crate::{log, sockopt};
 
 const CANNOT: &str = "cannot use the socket that was handed over";
 
@@ -34,17 +37,43 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
 }
 
 /// The datagram socket that this process was started with, if there is one: as [`handed_over`]. Nothing of it is changed but
-/// that its calls don't wait.
+/// that its calls don't wait. If there are several, it is the first, and that is said on stderr.
 ///
-/// Errors: what was handed over is no datagram socket.
-pub fn handed_over_datagram() -> Result<Option<OwnedFd>> {
+/// Errors: what was handed over is no datagram socket; nobody could send to it, or only one could.
+pub fn handed_over_datagram(program: &str) -> Result<Option<OwnedFd>> {
     let mut handed = ListenFd::from_env();
     let socket = match handed.take_udp_socket(0) {
         Ok(udp) => udp.map(OwnedFd::from),
-        Err(_) => handed.take_unix_datagram(0).context(CANNOT)?.map(OwnedFd::from),
+        Err(_) => handed
+            .take_unix_datagram(0)
+            .ok()
+            .with_context(|| format!("{CANNOT}: it is no UDP or Unix datagram socket"))?
+            .map(OwnedFd::from),
     };
     if let Some(socket) = &socket {
+        let local = sockopt::getsockname(socket).context(CANNOT)?;
+        if is_unbound(&local) {
+            bail!("{CANNOT}: it is not bound to an address");
+        }
+        if rustix::net::getpeername(socket).is_ok_and(|peer| peer.is_some()) {
+            bail!("{CANNOT}: it is connected, and hears only whom it is connected to");
+        }
+        if local.internet().is_some_and(|local| address::is_for_many(local.ip())) {
+            bail!("{CANNOT}: {local} is a broadcast or multicast address");
+        }
+        if handed.len() > 1 {
+            log::line(program, format_args!("uses the first of {} sockets that were handed over", handed.len()));
+        }
         sockopt::set_nonblocking(socket).context(CANNOT)?;
     }
     Ok(socket)
+}
+
+/// Whether nobody has said where it is to be found.
+fn is_unbound(local: &Address) -> bool {
+    match local {
+        Address::Internet(local) => local.port() == 0,
+        // Linux may tell of no name as of one that is in no file system, and empty.
+        Address::Unix(path) => path.as_os_str().as_bytes().iter().all(|byte| *byte == 0),
+    }
 }
