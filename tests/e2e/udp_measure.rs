@@ -72,6 +72,27 @@ fn what_is_dropped_duplicated_and_reordered_is_counted_exactly() {
     }
 }
 
+/// The copy of the last reply comes when every probe has its fate already.
+#[test]
+fn the_last_reply_may_come_twice_too() {
+    let way = ["--timeout", "2s", "--count"];
+    let clients = [&["ping", "--interval", "1ms"][..], &["load"], &["load", "--rate", "1000"]];
+    for faults in [&["--duplicate", "100%"][..], &["--duplicate", "100%", "--delay", "20ms"]] {
+        for (client, count) in clients.iter().flat_map(|client| ["1", "5"].map(|count| (client, count))) {
+            let (report, server) = measured(faults, &[client, &way[..], &[count]].concat());
+            agree(&report, &server, &ALL);
+            assert_eq!(
+                (server.of("received"), server.of("duplicated")),
+                (server.of("answered"), server.of("answered"))
+            );
+            assert_eq!(report["account"]["sent"].to_string(), count);
+            // To wait for that is no part of the measurement.
+            let elapsed_ns = report["elapsed_ns"].as_u64().unwrap();
+            assert!(elapsed_ns < report["from_send"]["max_ns"].as_u64().unwrap() + 40_000_000, "{report}");
+        }
+    }
+}
+
 #[test]
 fn and_so_it_is_when_all_are_late_and_unevenly() {
     let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "3s"];

@@ -8,8 +8,10 @@ mod judging;
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::RandomState;
+use std::time::Duration;
 
 use common::Errno;
+use common::measure::{GRACE, ns};
 use common::prefix::Prefix;
 use common::stats::{Fate, Pattern, Request, Tally, Trouble};
 
@@ -18,6 +20,10 @@ pub use judging::{Arrival, Kind};
 /// So many probes are remembered, the last ones: at a probe a second those of twelve days, in 32 MiB. What is older and still
 /// without a reply is lost.
 pub const MOST_REMEMBERED: usize = 1 << 20;
+/// When every probe has its fate, a second reply to one of the last may still come: so long is listened at least, and for so
+/// many of the longest round trips, but never for longer than the grace time.
+const LEAST_LINGER: Duration = Duration::from_millis(50);
+const LINGERED_ROUND_TRIPS: u64 = 2;
 
 /// A probe that is waited for no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,9 @@ pub struct Ledger {
     /// Probes before this one are waited for no longer.
     watched: u64,
     waiting: usize,
+    /// When something came the last time, and the longest that a reply has taken.
+    heard_ns: Option<u64>,
+    longest_ns: u64,
     /// By flow: one more than the highest number that was answered.
     highest: Vec<u64>,
     /// Wrong replies whose probe can't be told.
@@ -72,6 +81,8 @@ impl Ledger {
             first: 0,
             watched: 0,
             waiting: 0,
+            heard_ns: None,
+            longest_ns: 0,
             highest: vec![0; flows],
             corrupt: 0,
             truncated: 0,
@@ -93,6 +104,14 @@ impl Ledger {
     /// How many probes are waited for.
     pub fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// All have their fate since `settled_ns`: until when to listen for one more reply to any of them. Where nothing came at
+    /// all, nothing comes twice.
+    pub fn linger_until_ns(&self, settled_ns: u64) -> u64 {
+        let Some(heard_ns) = self.heard_ns else { return settled_ns };
+        let quiet_ns = self.longest_ns.saturating_mul(LINGERED_ROUND_TRIPS).clamp(ns(LEAST_LINGER), ns(GRACE));
+        (heard_ns.saturating_add(quiet_ns)).min(settled_ns.saturating_add(ns(GRACE)))
     }
 
     /// A probe is sent on a flow, or about to be: the one with the next number. Returns the one that is forgotten for it, if

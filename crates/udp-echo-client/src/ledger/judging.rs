@@ -40,9 +40,11 @@ impl Ledger {
     /// Judges a datagram that came from where the flow's probes go to.
     #[inline]
     pub fn judge(&mut self, datagram: &[u8], flow: usize, now_ns: u64) -> Arrival {
+        self.heard_ns = Some(now_ns);
         let payload = datagram.strip_prefix(self.prefix.as_bytes()).unwrap_or(datagram);
         let Some(index) = self.find(payload) else { return self.judge_a_riddle(datagram, payload) };
         let entry = self.entries[index];
+        self.longest_ns = self.longest_ns.max(now_ns.saturating_sub(entry.request.sent_ns));
         let (request, expected) = (entry.request, self.pattern.of(&entry.request));
         let is_right = payload == expected;
         let is_cut = !is_right && expected.starts_with(payload);

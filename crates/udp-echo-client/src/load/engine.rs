@@ -58,6 +58,9 @@ pub struct Engine<'a> {
     turn: usize,
     /// When the last right reply came.
     heard_ns: u64,
+    /// When there was nothing more to be sent, and when each request had its fate besides, or all the time that it may have.
+    over_ns: Option<u64>,
+    settled_ns: Option<u64>,
     progress: Progress,
 }
 
@@ -100,6 +103,8 @@ impl<'a> Engine<'a> {
             busy: VecDeque::new(),
             turn: 0,
             heard_ns: 0,
+            over_ns: None,
+            settled_ns: None,
             progress: Progress::new(),
         })
     }
@@ -110,7 +115,7 @@ impl<'a> Engine<'a> {
     pub fn run(&mut self, warmup_ns: u64) -> Result<Outcome> {
         self.clock = Clock::start();
         self.load()?;
-        let elapsed_ns = self.clock.ns().saturating_sub(warmup_ns);
+        let elapsed_ns = self.settled_ns.unwrap_or_default().saturating_sub(warmup_ns);
         self.ledger.close();
         self.progress.end();
         let plan = &self.plan;
@@ -124,7 +129,7 @@ impl<'a> Engine<'a> {
     }
 
     fn load(&mut self) -> Result<()> {
-        let (mut next_tick_ns, mut over_ns) = (0, None);
+        let mut next_tick_ns = 0;
         loop {
             let now_ns = self.clock.ns();
             if self.stop.is_asked() {
@@ -139,18 +144,11 @@ impl<'a> Engine<'a> {
             if self.plan.is_past(now_ns) {
                 self.plan.close();
             }
-            if self.plan.is_over(now_ns) {
-                let over_ns = *over_ns.get_or_insert(now_ns);
-                let patience_ns = match self.stop.is_asked() {
-                    true => ns(GRACE).min(self.timeout_ns),
-                    // As long again as a reply may take: late is not lost.
-                    false => self.timeout_ns.saturating_mul(2),
-                };
-                if self.ledger.tally.account.open() == 0 || now_ns - over_ns >= patience_ns {
-                    return Ok(());
-                }
+            let end_ns = self.end_ns(now_ns);
+            if now_ns >= end_ns {
+                return Ok(());
             }
-            self.wait(next_tick_ns)?;
+            self.wait(next_tick_ns.min(end_ns))?;
             let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
             for event in &events {
                 let flow = event.token().0 / 2;
@@ -168,10 +166,28 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Waits for events, for the next request to be due, or for the next tick.
-    fn wait(&mut self, next_tick_ns: u64) -> Result<()> {
+    /// When there is nothing more to wait for, as far as is known now.
+    fn end_ns(&mut self, now_ns: u64) -> u64 {
+        if !self.plan.is_over(now_ns) {
+            return u64::MAX;
+        }
+        let is_stopped = self.stop.is_asked();
+        let patience_ns = match is_stopped {
+            true => ns(GRACE).min(self.timeout_ns),
+            // As long again as a reply may take: late is not lost.
+            false => self.timeout_ns.saturating_mul(2),
+        };
+        let until_ns = self.over_ns.get_or_insert(now_ns).saturating_add(patience_ns);
+        if self.ledger.tally.account.open() > 0 && now_ns < until_ns {
+            return until_ns;
+        }
+        let settled_ns = *self.settled_ns.get_or_insert(now_ns);
+        if is_stopped { settled_ns } else { self.ledger.linger_until_ns(settled_ns) }
+    }
+
+    /// Waits for events, for the next request to be due, or until then.
+    fn wait(&mut self, mut until_ns: u64) -> Result<()> {
         let now_ns = self.clock.ns();
-        let mut until_ns = next_tick_ns;
         let last_of_train = (self.full_train() as u64).saturating_sub(1);
         if let Some(due_ns) = self.plan.due_ns(last_of_train).filter(|_| !self.plan.is_over(now_ns) && self.room() > 0)
         {

@@ -73,6 +73,9 @@ impl<'a> Probes<'a> {
         let offered = Some(Rate::of(self.slot, self.clock.ns()));
         self.wait_for_the_last(ended, stop)?;
         let elapsed_ns = self.clock.ns();
+        if ended != Ended::Signal {
+            self.linger(elapsed_ns, stop)?;
+        }
         self.ledger.close();
         let achieved = Rate::of(self.ledger.tally.account.received, elapsed_ns);
         Ok(Outcome { ended, elapsed_ns, offered, achieved })
@@ -116,6 +119,17 @@ impl<'a> Probes<'a> {
             self.listen(stop, until_ns)?;
         }
         Ok(())
+    }
+
+    /// Each probe has its fate; but a second reply to one of the last may still come.
+    fn linger(&mut self, settled_ns: u64, stop: &Stop) -> Result<()> {
+        loop {
+            let until_ns = self.ledger.linger_until_ns(settled_ns).min(self.end_ns);
+            if self.clock.ns() >= until_ns || stop.is_asked() || self.is_unread {
+                return Ok(());
+            }
+            self.listen(Some(stop), until_ns)?;
+        }
     }
 
     /// `send`, if there is room for one more on its way.

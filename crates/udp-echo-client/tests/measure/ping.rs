@@ -194,6 +194,36 @@ fn ctrl_c_prints_the_summary() {
     assert!(ping.wait().unwrap().success());
 }
 
+/// When every probe has its reply, a second one may still come; but who wants no more does not wait for it.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_the_wait_for_a_duplicate() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let port = server(|_, datagram| {
+        std::thread::sleep(Duration::from_millis(500));
+        vec![datagram.to_vec()]
+    });
+    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+        .args(["ping", "127.0.0.1", &port, "--count", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut screen = BufReader::new(ping.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("seq=0") {
+        line.clear();
+        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
+    }
+    let asked = Instant::now();
+    interrupt(&ping);
+    screen.read_to_string(&mut line).unwrap();
+    assert!(asked.elapsed() < Duration::from_millis(700), "{:?}", asked.elapsed());
+    assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
+    assert!(ping.wait().unwrap().success());
+}
+
 #[test]
 #[cfg(unix)]
 fn nobody_reading_on_is_the_end_and_no_error() {
