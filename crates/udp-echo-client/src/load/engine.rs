@@ -23,8 +23,8 @@ use mio::{Events, Poll, Token};
 use super::Options;
 use super::wire::{Input, MOST_AT_ONCE, Wire};
 use crate::ask::is_unreachable;
-use crate::flow::{Flow, LARGEST_DATAGRAM_BYTES};
-use crate::ledger::{Kind, Ledger};
+use crate::flow::{Flow, LARGEST_REPLY_BYTES};
+use crate::ledger::{Kind, Ledger, patience_ns};
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
@@ -45,6 +45,8 @@ pub struct Engine<'a> {
     window: usize,
     train: usize,
     timeout_ns: u64,
+    /// It is one run of many, in search of a rate: what is late is missing, and who refuses is not asked again.
+    searches: bool,
     plan: Plan,
     clock: Clock,
     ledger: Ledger,
@@ -96,10 +98,11 @@ impl<'a> Engine<'a> {
             window: if rate.is_some() { MOST_ON_THEIR_WAY } else { options.window as usize },
             train,
             timeout_ns,
+            searches: options.find_rate,
             plan: options.plan(rate),
             clock: Clock::start(),
             requests: Vec::with_capacity(MOST_AT_ONCE),
-            data: vec![0; LARGEST_DATAGRAM_BYTES],
+            data: vec![0; LARGEST_REPLY_BYTES],
             busy: VecDeque::new(),
             turn: 0,
             heard_ns: 0,
@@ -125,7 +128,11 @@ impl<'a> Engine<'a> {
     /// `close`. What has been measured remains.
     pub fn tally(self) -> Tally {
         self.flows.into_iter().for_each(Flow::close);
-        self.ledger.tally
+        let mut tally = self.ledger.tally;
+        if let (2.., Some((Errno::MSGSIZE | Errno::INVAL, _))) = (self.train, tally.causes.first()) {
+            tally.hint = Some("choose a smaller --size: the datagrams of a train can't be sent in fragments");
+        }
+        tally
     }
 
     fn load(&mut self) -> Result<()> {
@@ -172,10 +179,11 @@ impl<'a> Engine<'a> {
             return u64::MAX;
         }
         let is_stopped = self.stop.is_asked();
-        let patience_ns = match is_stopped {
-            true => ns(GRACE).min(self.timeout_ns),
-            // As long again as a reply may take: late is not lost.
-            false => self.timeout_ns.saturating_mul(2),
+        let patience_ns = match self.searches {
+            _ if is_stopped => ns(GRACE).min(self.timeout_ns),
+            true if self.plan.ended() == Ended::Failed => 0,
+            true => self.timeout_ns.saturating_mul(2),
+            false => patience_ns(self.timeout_ns),
         };
         let until_ns = self.over_ns.get_or_insert(now_ns).saturating_add(patience_ns);
         if self.ledger.tally.account.open() > 0 && now_ns < until_ns {
@@ -252,14 +260,15 @@ impl<'a> Engine<'a> {
         #[cfg(target_os = "linux")]
         while let Ok(news) = common::error_queue::take(&self.flows[flow].socket, &mut self.data) {
             told = true;
-            if let Some((_, true)) = self.ledger.sent_back(Some(&self.data[..news.length]), flow, news.errno) {
-                self.waiting[flow] -= 1;
+            self.ledger.learn_mtu(news.mtu);
+            if let Some((_, freed)) = self.ledger.sent_back(Some(&self.data[..news.length]), flow, news.errno) {
+                self.waiting[flow] -= freed;
             }
         }
         if let (false, Some(errno)) = (told, errno)
-            && let Some((_, true)) = self.ledger.sent_back(None, flow, errno)
+            && let Some((_, freed)) = self.ledger.sent_back(None, flow, errno)
         {
-            self.waiting[flow] -= 1;
+            self.waiting[flow] -= freed;
         }
     }
 
@@ -283,7 +292,8 @@ impl<'a> Engine<'a> {
     /// Looks after everything that has to be done now and then.
     fn tick(&mut self, now_ns: u64) -> Result<()> {
         let errors = &self.ledger.tally.errors;
-        if errors.connect_refused > 0 && now_ns.saturating_sub(self.heard_ns) > self.timeout_ns {
+        let patience_ns = if self.searches { 0 } else { self.timeout_ns };
+        if errors.connect_refused > 0 && now_ns.saturating_sub(self.heard_ns) > patience_ns {
             self.plan.stop(now_ns, Ended::Failed);
         }
         self.progress.show(&self.plan, errors, now_ns);
