@@ -4,8 +4,11 @@ use serde_json::Value;
 
 use crate::harness::{Server, run};
 
-/// So many requests: enough for each fault to strike.
-const COUNT: &str = "600";
+/// So many requests: enough for each fault to strike, and so few that a socket has room for all of them and for the replies. None
+/// is lost for another reason then, however long a busy machine lets one of the two wait.
+const COUNT: &str = "500";
+/// Of larger ones there is room for fewer.
+const COUNT_OF_LARGE: &str = "150";
 
 /// A measurement of a server with these faults: the client's account, and the server's last words.
 fn measured(faults: &[&str], client: &[&str]) -> (Value, Counts) {
@@ -43,8 +46,8 @@ fn agree(report: &Value, server: &Counts, words: &[(&str, &str)]) {
 }
 
 /// Both ways to measure, with as many requests.
-fn both() -> [Vec<&'static str>; 3] {
-    let patient = ["--timeout", "2s", "--count", COUNT];
+fn both(count: &'static str) -> [Vec<&'static str>; 3] {
+    let patient = ["--timeout", "2s", "--count", count];
     [
         [&["ping", "--interval", "500us"][..], &patient].concat(),
         [&["load", "--window", "16", "--flows", "3"][..], &patient].concat(),
@@ -62,7 +65,7 @@ const ALL: [(&str, &str); 5] = [
 
 #[test]
 fn what_is_dropped_duplicated_and_reordered_is_counted_exactly() {
-    for client in both() {
+    for client in both(COUNT) {
         let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%"];
         let (report, server) = measured(&faults, &client);
         agree(&report, &server, &ALL);
@@ -106,8 +109,8 @@ fn and_so_it_is_when_all_are_late_and_unevenly() {
 
 #[test]
 fn what_is_corrupted_is_counted_exactly_wherever_the_damage_is() {
-    for size in ["64", "24", "1000"] {
-        for client in both() {
+    for (size, count) in [("64", COUNT), ("24", COUNT), ("1000", COUNT_OF_LARGE)] {
+        for client in both(count) {
             let (report, server) = measured(&["--corrupt", "5%"], &[&client[..], &["--size", size]].concat());
             agree(&report, &server, &[("received", "sent"), ("corrupted", "corrupt"), ("dropped", "lost")]);
             assert!(server.of("corrupted") > 0, "{server:?}");
@@ -118,7 +121,7 @@ fn what_is_corrupted_is_counted_exactly_wherever_the_damage_is() {
 #[test]
 fn what_is_truncated_is_counted_exactly_wherever_it_ends() {
     for bytes in ["0", "5", "20", "63"] {
-        let client = ["load", "--count", "100", "--window", "100", "--timeout", "500ms"];
+        let client = ["load", "--count", "100", "--window", "100", "--timeout", "10s"];
         let (report, server) = measured(&["--truncate", bytes], &client);
         agree(&report, &server, &[("received", "sent"), ("truncated", "truncated"), ("dropped", "lost")]);
         assert_eq!(server.of("truncated"), 100, "{server:?}");
@@ -130,11 +133,18 @@ fn what_is_truncated_is_counted_exactly_wherever_it_ends() {
 fn many_faults_at_once_are_told_apart() {
     let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%", "--delay", "20ms", "--jitter", "5ms"];
     let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "2s"];
-    let (report, server) = measured(&[&faults[..], &["--corrupt", "10%"]].concat(), &client);
-    let words =
-        [("dropped", "lost"), ("corrupted", "corrupt"), ("duplicated", "duplicates"), ("no such thing", "strays")];
-    agree(&report, &server, &words);
-    assert!(words[..3].iter().all(|(name, _)| server.of(name) > 0), "{server:?}");
+    let words = [&ALL[1..], &[("corrupted", "corrupt")]].concat();
+    let loads = [&["load", "--window", "64"][..], &["load", "--rate", "5000", "--flows", "2"]]
+        .map(|load| [load, &client[3..]].concat());
+    for client in [&client[..], &loads[0], &loads[1]] {
+        for (size, corrupt) in [("64", "10%"), ("24", "50%")] {
+            // Two flows have each an order of their own, and what overtakes is told by the server for one client.
+            let client = [client, &["--size", size]].concat();
+            let (report, server) = measured(&[&faults[..], &["--corrupt", corrupt]].concat(), &client);
+            agree(&report, &server, &words);
+            assert!(words.iter().all(|(name, _)| server.of(name) > 0 || *name == "no such thing"), "{server:?}");
+        }
+    }
 
     let (report, server) = measured(&[&faults[..], &["--truncate", "40"]].concat(), &client);
     agree(&report, &server, &ALL);
@@ -144,8 +154,9 @@ fn many_faults_at_once_are_told_apart() {
 
 #[test]
 fn what_comes_after_the_timeout_is_late_and_not_lost() {
-    let client = ["ping", "--interval", "1ms", "--count", "20", "--timeout", "150ms"];
-    let (report, server) = measured(&["--delay", "200ms"], &client);
+    // It waits for as long again as the timeout is, and a little is left between the two moments and the replies.
+    let client = ["ping", "--interval", "1ms", "--count", "20", "--timeout", "2s"];
+    let (report, server) = measured(&["--delay", "3s"], &client);
     agree(&report, &server, &[("received", "sent"), ("answered", "late"), ("dropped", "lost")]);
     assert_eq!(report["errors"]["timeout"], 20, "{report}");
 }
@@ -153,7 +164,8 @@ fn what_comes_after_the_timeout_is_late_and_not_lost() {
 /// As many sockets as may ever get the same port of the kernel, if they allow it.
 #[test]
 fn no_two_flows_ever_share_a_port() {
-    let client = ["load", "--flows", "1000", "--window", "1", "--count", "2000", "--timeout", "10s"];
+    // With a rate they take turns. All at once, their requests would be more than the server's socket has room for.
+    let client = ["load", "--flows", "1000", "--rate", "1000", "--count", "2000", "--timeout", "10s"];
     let (report, server) = measured(&[], &client);
     agree(&report, &server, &[("received", "sent"), ("answered", "received"), ("dropped", "strays")]);
 }
@@ -174,7 +186,8 @@ fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
         });
         server.line();
         let ping = |more: &[&str]| {
-            let arguments = ["ping", "192.0.2.1", "2000", "--count", "2", "--interval", "1ms", "--prefix", ""];
+            let arguments =
+                ["ping", "192.0.2.1", "2000", "--count", "2", "--interval", "1ms", "--timeout", "60s", "--prefix", ""];
             run("udp-echo-client", &[&arguments[..], more].concat())
         };
         let fits = ping(&["--size", "1472", "--df"]);
@@ -188,6 +201,99 @@ fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
         let cut = ping(&["--size", "1473"]);
         assert!(cut.text().contains("\n2 sent, 2 received, "), "{cut:?}");
     });
+}
+
+/// The same way; and an address that nobody has.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_does_not_get_there_is_told_with_its_cause() {
+    use crate::namespace::{Neighbour, inside, ip};
+    inside(|| {
+        let neighbour = Neighbour::new();
+        ip("addr add 192.0.2.9/24 dev here");
+        neighbour.ip("addr add 192.0.2.1/24 dev there");
+        let mut server = neighbour.command(&crate::harness::program("udp-echo-server"));
+        let mut server = crate::harness::Process::start({
+            server.args(["--prefix", ""]);
+            server
+        });
+        server.line();
+        let load = |more: &[&str]| {
+            let arguments = ["load", "192.0.2.1", "2000", "--count", "20", "--timeout", "60s", "--prefix", ""];
+            run("udp-echo-client", &[&arguments[..], more].concat())
+        };
+        assert!(load(&["--size", "1472", "--df"]).text().contains("\n20 sent, 20 received, "));
+        let causes =
+            "\nerrors         20 other\ncauses         20 message too long: at most 1500 bytes with all headers";
+        let too_large = load(&["--size", "1473", "--df"]);
+        assert!(too_large.text().contains(causes), "{too_large:?}");
+        assert!(too_large.stderr.contains("\nhint: choose a smaller --size, or leave out --df\n"), "{too_large:?}");
+        let train = load(&["--size", "1600", "--train", "20"]);
+        assert!(train.text().contains("\nerrors         20 other\ncauses         20 "), "{train:?}");
+        assert!(train.stderr.contains("\nhint: choose a smaller --size: the datagrams of a train "), "{train:?}");
+        let search = run("udp-echo-client", &["load", "192.0.2.1", "2000", "--size", "1473", "--df", "--find-rate"]);
+        assert!(
+            search.stderr.starts_with("udp-echo-client: cannot reach 192.0.2.1:2000: message too long"),
+            "{search:?}"
+        );
+        assert_eq!(search.text().matches("tried ").count(), 1, "{search:?}");
+
+        // To find that out takes the kernel three seconds: in the meantime they have timed out.
+        let ping = ["ping", "192.0.2.77", "--count", "3", "--interval", "1ms", "--timeout", "2s"];
+        let nobody = run("udp-echo-client", &ping);
+        assert!(
+            nobody.text().contains("\nerrors         3 unreachable\ncauses         3 no route to host\n"),
+            "{nobody:?}"
+        );
+    });
+}
+
+/// The code point is in the upper six bits of what the receiver is told of the byte in the header.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_mark_of_a_datagram_arrives() {
+    use crate::harness::{Process, command, peer};
+    let Some(python) = peer("python3") else { return };
+    const SERVER: &str = "import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 13, 1)  # IP_RECVTOS
+s.bind(('127.0.0.1', 0))
+print(s.getsockname()[1], flush=True)
+while True:
+    data, told, _, client = s.recvmsg(2000, 100)
+    s.sendto(data, client)
+    print(told[0][2][0], flush=True)";
+    let mut server = command(python);
+    server.args(["-c", SERVER]);
+    let mut server = Process::start(server);
+    let port = server.line();
+    for (measurement, code_point, byte) in [("ping", "46", "184"), ("load", "0", "0"), ("load", "63", "252")] {
+        let run = run("udp-echo-client", &[measurement, "127.0.0.1", &port, "--count", "1", "--dscp", code_point]);
+        assert!(run.status.success(), "{run:?}");
+        assert_eq!(server.line(), byte);
+    }
+}
+
+/// On a terminal, a load shows how far it is, and leaves nothing of that behind.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_shows_how_far_a_load_is() {
+    use crate::harness::{command, peer, program, run_command};
+    if peer("script").is_none() {
+        return;
+    }
+    let server = Server::start("udp-echo-server", &[]);
+    for more in ["--rate 500 --duration 1s", "--find-rate --duration 500ms --max-loss 100%"] {
+        let client =
+            format!("{} load {} {} {more}", program("udp-echo-client").display(), server.host(), server.port());
+        let mut script = command("script");
+        // script(1) makes a terminal; none has 0 columns.
+        script.args(["-qec", &format!("stty cols 120 rows 30; timeout -s INT 4 {client}"), "/dev/null"]);
+        let outcome = run_command(script, b"");
+        let shown = outcome.text();
+        assert!(shown.contains(" %  ") && shown.contains(" replies/s"), "{shown:?}");
+        assert!(shown.rfind(" replies/s") < shown.rfind("load statistics"), "{shown:?}");
+    }
 }
 
 /// What is answered by the wrong server is not answered by the right one, and does not end the search for it.
