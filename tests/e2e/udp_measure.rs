@@ -129,6 +129,7 @@ fn what_is_truncated_is_counted_exactly_wherever_it_ends() {
 }
 
 /// All at once; only what happens to one and the same reply can't be told apart, as damage in what is cut off.
+/// What is damaged still says whether it was overtaken, by its number or by its time.
 #[test]
 fn many_faults_at_once_are_told_apart() {
     let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%", "--delay", "20ms", "--jitter", "5ms"];
@@ -138,7 +139,6 @@ fn many_faults_at_once_are_told_apart() {
         .map(|load| [load, &client[3..]].concat());
     for client in [&client[..], &loads[0], &loads[1]] {
         for (size, corrupt) in [("64", "10%"), ("24", "50%")] {
-            // Two flows have each an order of their own, and what overtakes is told by the server for one client.
             let client = [client, &["--size", size]].concat();
             let (report, server) = measured(&[&faults[..], &["--corrupt", corrupt]].concat(), &client);
             agree(&report, &server, &words);
@@ -203,7 +203,7 @@ fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
     });
 }
 
-/// The same way; and an address that nobody has.
+/// On such a way, what `load` says of it, and what a search does; and then an address that nobody has.
 #[test]
 #[cfg(target_os = "linux")]
 fn what_does_not_get_there_is_told_with_its_cause() {

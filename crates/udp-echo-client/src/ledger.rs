@@ -318,7 +318,9 @@ impl Ledger {
         }
         let (count, replies) = (self.riddles_met, if self.riddles_met == 1 { "reply" } else { "replies" });
         (count > 0).then(|| {
-            format!("the account may not be exact: in {count} {replies} too little was left to tell of which request")
+            format!(
+                "the account may not be exact: in {count} {replies} too little was left to tell which request is meant"
+            )
         })
     }
 
