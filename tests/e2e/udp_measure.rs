@@ -75,6 +75,27 @@ fn what_is_dropped_duplicated_and_reordered_is_counted_exactly() {
     }
 }
 
+/// The copy of the last reply comes when every probe has its fate already.
+#[test]
+fn the_last_reply_may_come_twice_too() {
+    let way = ["--timeout", "2s", "--count"];
+    let clients = [&["ping", "--interval", "1ms"][..], &["load"], &["load", "--rate", "1000"]];
+    for faults in [&["--duplicate", "100%"][..], &["--duplicate", "100%", "--delay", "20ms"]] {
+        for (client, count) in clients.iter().flat_map(|client| ["1", "5"].map(|count| (client, count))) {
+            let (report, server) = measured(faults, &[client, &way[..], &[count]].concat());
+            agree(&report, &server, &ALL);
+            assert_eq!(
+                (server.of("received"), server.of("duplicated")),
+                (server.of("answered"), server.of("answered"))
+            );
+            assert_eq!(report["account"]["sent"].to_string(), count);
+            // To wait for that is no part of the measurement.
+            let elapsed_ns = report["elapsed_ns"].as_u64().unwrap();
+            assert!(elapsed_ns < report["from_send"]["max_ns"].as_u64().unwrap() + 40_000_000, "{report}");
+        }
+    }
+}
+
 #[test]
 fn and_so_it_is_when_all_are_late_and_unevenly() {
     let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "3s"];
@@ -108,15 +129,22 @@ fn what_is_truncated_is_counted_exactly_wherever_it_ends() {
 }
 
 /// All at once; only what happens to one and the same reply can't be told apart, as damage in what is cut off.
+/// What is damaged still says whether it was overtaken, by its number or by its time.
 #[test]
 fn many_faults_at_once_are_told_apart() {
     let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%", "--delay", "20ms", "--jitter", "5ms"];
     let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "2s"];
-    let (report, server) = measured(&[&faults[..], &["--corrupt", "10%"]].concat(), &client);
-    let words =
-        [("dropped", "lost"), ("corrupted", "corrupt"), ("duplicated", "duplicates"), ("no such thing", "strays")];
-    agree(&report, &server, &words);
-    assert!(words[..3].iter().all(|(name, _)| server.of(name) > 0), "{server:?}");
+    let words = [&ALL[1..], &[("corrupted", "corrupt")]].concat();
+    let loads = [&["load", "--window", "64"][..], &["load", "--rate", "5000", "--flows", "2"]]
+        .map(|load| [load, &client[3..]].concat());
+    for client in [&client[..], &loads[0], &loads[1]] {
+        for (size, corrupt) in [("64", "10%"), ("24", "50%")] {
+            let client = [client, &["--size", size]].concat();
+            let (report, server) = measured(&[&faults[..], &["--corrupt", corrupt]].concat(), &client);
+            agree(&report, &server, &words);
+            assert!(words.iter().all(|(name, _)| server.of(name) > 0 || *name == "no such thing"), "{server:?}");
+        }
+    }
 
     let (report, server) = measured(&[&faults[..], &["--truncate", "40"]].concat(), &client);
     agree(&report, &server, &ALL);
@@ -173,6 +201,99 @@ fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
         let cut = ping(&["--size", "1473"]);
         assert!(cut.text().contains("\n2 sent, 2 received, "), "{cut:?}");
     });
+}
+
+/// On such a way, what `load` says of it, and what a search does; and then an address that nobody has.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_does_not_get_there_is_told_with_its_cause() {
+    use crate::namespace::{Neighbour, inside, ip};
+    inside(|| {
+        let neighbour = Neighbour::new();
+        ip("addr add 192.0.2.9/24 dev here");
+        neighbour.ip("addr add 192.0.2.1/24 dev there");
+        let mut server = neighbour.command(&crate::harness::program("udp-echo-server"));
+        let mut server = crate::harness::Process::start({
+            server.args(["--prefix", ""]);
+            server
+        });
+        server.line();
+        let load = |more: &[&str]| {
+            let arguments = ["load", "192.0.2.1", "2000", "--count", "20", "--timeout", "60s", "--prefix", ""];
+            run("udp-echo-client", &[&arguments[..], more].concat())
+        };
+        assert!(load(&["--size", "1472", "--df"]).text().contains("\n20 sent, 20 received, "));
+        let causes =
+            "\nerrors         20 other\ncauses         20 message too long: at most 1500 bytes with all headers";
+        let too_large = load(&["--size", "1473", "--df"]);
+        assert!(too_large.text().contains(causes), "{too_large:?}");
+        assert!(too_large.stderr.contains("\nhint: choose a smaller --size, or leave out --df\n"), "{too_large:?}");
+        let train = load(&["--size", "1600", "--train", "20"]);
+        assert!(train.text().contains("\nerrors         20 other\ncauses         20 "), "{train:?}");
+        assert!(train.stderr.contains("\nhint: choose a smaller --size: the datagrams of a train "), "{train:?}");
+        let search = run("udp-echo-client", &["load", "192.0.2.1", "2000", "--size", "1473", "--df", "--find-rate"]);
+        assert!(
+            search.stderr.starts_with("udp-echo-client: cannot reach 192.0.2.1:2000: message too long"),
+            "{search:?}"
+        );
+        assert_eq!(search.text().matches("tried ").count(), 1, "{search:?}");
+
+        // To find that out takes the kernel three seconds: in the meantime they have timed out.
+        let ping = ["ping", "192.0.2.77", "--count", "3", "--interval", "1ms", "--timeout", "2s"];
+        let nobody = run("udp-echo-client", &ping);
+        assert!(
+            nobody.text().contains("\nerrors         3 unreachable\ncauses         3 no route to host\n"),
+            "{nobody:?}"
+        );
+    });
+}
+
+/// The code point is in the upper six bits of what the receiver is told of the byte in the header.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_mark_of_a_datagram_arrives() {
+    use crate::harness::{Process, command, peer};
+    let Some(python) = peer("python3") else { return };
+    const SERVER: &str = "import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 13, 1)  # IP_RECVTOS
+s.bind(('127.0.0.1', 0))
+print(s.getsockname()[1], flush=True)
+while True:
+    data, told, _, client = s.recvmsg(2000, 100)
+    s.sendto(data, client)
+    print(told[0][2][0], flush=True)";
+    let mut server = command(python);
+    server.args(["-c", SERVER]);
+    let mut server = Process::start(server);
+    let port = server.line();
+    for (measurement, code_point, byte) in [("ping", "46", "184"), ("load", "0", "0"), ("load", "63", "252")] {
+        let run = run("udp-echo-client", &[measurement, "127.0.0.1", &port, "--count", "1", "--dscp", code_point]);
+        assert!(run.status.success(), "{run:?}");
+        assert_eq!(server.line(), byte);
+    }
+}
+
+/// On a terminal, a load shows how far it is, and leaves nothing of that behind.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_shows_how_far_a_load_is() {
+    use crate::harness::{command, peer, program, run_command};
+    if peer("script").is_none() {
+        return;
+    }
+    let server = Server::start("udp-echo-server", &[]);
+    for more in ["--rate 500 --duration 1s", "--find-rate --duration 500ms --max-loss 100%"] {
+        let client =
+            format!("{} load {} {} {more}", program("udp-echo-client").display(), server.host(), server.port());
+        let mut script = command("script");
+        // script(1) makes a terminal; none has 0 columns.
+        script.args(["-qec", &format!("stty cols 120 rows 30; timeout -s INT 4 {client}"), "/dev/null"]);
+        let outcome = run_command(script, b"");
+        let shown = outcome.text();
+        assert!(shown.contains(" %  ") && shown.contains(" replies/s"), "{shown:?}");
+        assert!(shown.rfind(" replies/s") < shown.rfind("load statistics"), "{shown:?}");
+    }
 }
 
 /// What is answered by the wrong server is not answered by the right one, and does not end the search for it.

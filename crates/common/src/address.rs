@@ -70,13 +70,18 @@ impl From<SocketAddr> for Address {
 }
 
 /// As people write it: an IPv4 peer of a dual-stack socket, `[::ffff:127.0.0.1]:9`, is `127.0.0.1:9`; a socket in the file
-/// system `unix:PATH`.
+/// system `unix:PATH`, and one with an abstract name `unix:@NAME`.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Internet(address) => show(address).fmt(f),
             #[cfg(unix)]
-            Address::Unix(path) => write!(f, "unix:{}", path.display().to_string().escape_debug()),
+            Address::Unix(path) => {
+                let path = path.display().to_string();
+                // A name that is in no file system: as `ss` shows it.
+                let (mark, name) = path.strip_prefix('\0').map_or(("", path.as_str()), |name| ("@", name));
+                write!(f, "unix:{mark}{}", name.escape_debug())
+            }
         }
     }
 }
@@ -106,9 +111,13 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What a user calls a server: `localhost:2000`, `unix:PATH`.
+/// What a user calls a server: `localhost:2000`, `[::1]:2000`, `unix:PATH`.
 pub fn called(host: &str, port: u16) -> String {
-    if host.starts_with("unix:") { host.to_owned() } else { format!("{host}:{port}") }
+    match host {
+        host if host.starts_with("unix:") => host.to_owned(),
+        host if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        host => format!("{host}:{port}"),
+    }
 }
 
 /// All the addresses that `host` has, in the order the system wants them tried (RFC 6724), with `port`. `unix:PATH` is the
@@ -269,6 +278,23 @@ mod tests {
     fn a_numeric_host_needs_no_resolver_and_may_have_brackets() {
         assert_eq!(resolve("127.0.0.1", 7).unwrap(), [internet("127.0.0.1:7")]);
         assert_eq!(resolve("[::1]", 7).unwrap(), [internet("[::1]:7")]);
+    }
+
+    #[test]
+    fn a_server_is_called_as_it_is_written() {
+        for (host, name) in [
+            ("localhost", "localhost:7"),
+            ("::1", "[::1]:7"),
+            ("[::1]", "[::1]:7"),
+            ("fe80::1%2", "[fe80::1%2]:7"),
+            ("unix:a:b", "unix:a:b"),
+        ] {
+            assert_eq!(called(host, 7), name);
+        }
+        #[cfg(unix)]
+        for (path, shown) in [("\0abc", "unix:@abc"), ("\0a\0b", "unix:@a\\0b"), ("/run/@a", "unix:/run/@a")] {
+            assert_eq!(Address::Unix(path.into()).to_string(), shown);
+        }
     }
 
     #[test]

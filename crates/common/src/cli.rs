@@ -117,6 +117,11 @@ pub fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Ends the program as clap does when options contradict each other: for those that only do so for some servers.
+pub fn usage_error(what: &str) -> ! {
+    clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{what}\n")).exit()
+}
+
 /// What a client is to send: its words with a space between them, as echo(1) does it, bytes as they are.
 pub fn message(words: &[OsString]) -> Vec<u8> {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_encoded_bytes()).collect();

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use clap::Args;
 
 use crate::address::Address;
 use crate::prefix::Prefix;
 use crate::stats::report::{Ended, Head, Kind, Measured, Program, Target};
-use crate::{cli, screen};
+use crate::{Errno, cli, exit, log, screen};
 
 /// After the user has asked to stop, replies on their way have so long to arrive.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -54,18 +54,62 @@ pub fn ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Prints the report.
+/// `1 byte`, `64 bytes`.
+pub fn bytes(count: usize) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
+}
+
+/// Prints the report, and on stderr why its account may not be exact.
 ///
 /// Errors: a reply was lost, late or wrong; stdout can't be written.
 pub fn finish(measured: &Measured, json: bool) -> Result<()> {
     screen::print(measured.text(json)).context("cannot report")?;
+    if let Some(doubt) = &measured.doubt {
+        log::line(measured.head.program.name, doubt);
+    }
     let (account, errors, address) = (&measured.account, &measured.errors, &measured.head.target.address);
     if account.missing() > 0 {
-        bail!("cannot get every reply from {address}: {} of {} are missing", account.missing(), account.sent);
+        let what =
+            format!("cannot get every reply from {address}: {} of {} are missing", account.missing(), account.sent);
+        let hint = remedy(measured, &what);
+        bail!(match hint {
+            Some(hint) => exit::hinted(what, hint),
+            None => Error::msg(what),
+        });
     } else if errors.corrupt > 0 {
         bail!("cannot accept the replies of {address}: {} are not what was sent", errors.corrupt);
     } else if measured.ended == Ended::Failed {
         bail!("cannot reach {address} any more: {errors}");
     }
     Ok(())
+}
+
+/// Why nothing at all came back, where the system has said so: there is no point in trying again.
+pub fn in_vain(measured: &Measured) -> Option<Error> {
+    let first = measured.causes.first().filter(|_| measured.account.received == 0);
+    let words = match first {
+        Some((_, words)) => words.to_owned(),
+        None if is_refused(measured) => exit::plain(Errno::CONNREFUSED),
+        None => return None,
+    };
+    let what = format!("cannot reach {}: {words}", measured.head.target.address);
+    Some(match remedy(measured, &what) {
+        Some(hint) => exit::hinted(what, hint),
+        None => Error::msg(what),
+    })
+}
+
+/// Nobody listens there, as far as is known.
+fn is_refused(measured: &Measured) -> bool {
+    measured.account.received == 0 && measured.errors.connect_refused > 0
+}
+
+/// What to do about it if `what` is to be said of a measurement.
+fn remedy(measured: &Measured, what: &str) -> Option<&'static str> {
+    let of_the_first = || match measured.causes.first() {
+        _ if is_refused(measured) => exit::remedy(Errno::CONNREFUSED, what),
+        Some((errno, _)) if measured.account.received == 0 => exit::remedy(errno, what),
+        _ => None,
+    };
+    measured.hint.or_else(of_the_first)
 }

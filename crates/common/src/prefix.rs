@@ -4,8 +4,13 @@
 
 mod check;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
+
+use clap::builder::{TypedValueParser, ValueParserFactory};
+use clap::error::{Error, ErrorKind};
+use clap::{Arg, Command};
 
 pub use check::{Check, Wrong};
 
@@ -47,6 +52,31 @@ impl FromStr for Prefix {
 
     fn from_str(text: &str) -> Result<Prefix, String> {
         Prefix::new(text.as_bytes()).ok_or_else(|| format!("at most {} bytes", Prefix::MOST_BYTES))
+    }
+}
+
+/// As the value of an option. What is too long is not shown again.
+#[derive(Clone)]
+pub struct PrefixParser;
+
+impl ValueParserFactory for Prefix {
+    type Parser = PrefixParser;
+
+    fn value_parser() -> PrefixParser {
+        PrefixParser
+    }
+}
+
+impl TypedValueParser for PrefixParser {
+    type Value = Prefix;
+
+    fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<Prefix, Error> {
+        let text = value.to_str().ok_or_else(|| Error::new(ErrorKind::InvalidUtf8).with_cmd(command))?;
+        text.parse().map_err(|why| {
+            let option = option.map_or_else(String::new, |option| format!(" for '{option}'"));
+            Error::raw(ErrorKind::ValueValidation, format!("invalid value of {} bytes{option}: {why}\n", text.len()))
+                .with_cmd(command)
+        })
     }
 }
 

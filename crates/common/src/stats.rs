@@ -20,11 +20,11 @@ use std::time::Instant;
 
 use report::{Ended, Head, Measured, Rate, Settings};
 
-pub use account::{Account, Errors, Fate, Trouble};
+pub use account::{Account, Cause, Causes, Errors, Fate, Trouble};
 pub use jitter::Jitter;
 pub use plan::Plan;
 pub use progress::Progress;
-pub use request::{Pattern, Request};
+pub use request::{HEAD_BYTES, Pattern, Request};
 pub use schedule::Schedule;
 pub use times::{Summary, Times};
 
@@ -58,6 +58,12 @@ pub struct Tally {
     pub account: Account,
     /// What went wrong, those of a warm-up included.
     pub errors: Errors,
+    /// What the system said of it, where the name of an error does not say it.
+    pub causes: Causes,
+    /// What the user may do about it.
+    pub hint: Option<&'static str>,
+    /// Why the account may not be exact, whatever was counted.
+    pub doubt: Option<String>,
     /// How long it took to connect.
     pub connect: Times,
     /// The replies' times from when each request was due; None: there is no schedule.
@@ -94,6 +100,9 @@ impl Tally {
             elapsed_ns: outcome.elapsed_ns,
             account: self.account,
             errors: self.errors,
+            causes: self.causes.clone(),
+            hint: self.hint,
+            doubt: self.doubt.clone(),
             offered: outcome.offered,
             achieved: outcome.achieved,
             unsent: outcome.offered.map_or(0, |offered| offered.requests.saturating_sub(self.account.sent)),

@@ -7,7 +7,7 @@ mod schema;
 use common::stats::report::{
     self, Checked, Ended, Head, Kind, Measured, Point, Program, Rate, Settings, Target, Trial,
 };
-use common::stats::{Account, Errors, Times};
+use common::stats::{Account, Causes, Errors, Times};
 use serde_json::{Value, json};
 
 fn head(kind: Kind) -> Head {
@@ -24,6 +24,9 @@ fn measured(times: &Times, duration_ns: u64) -> Measured {
         elapsed_ns: duration_ns,
         account: Account { sent: times.count(), received: times.count(), ..Account::default() },
         errors: Errors::default(),
+        causes: Causes::default(),
+        hint: None,
+        doubt: None,
         offered: Some(rate),
         achieved: rate,
         unsent: 0,

@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use common::address::{self, Address};
 use common::berkeley::{AsFd, OwnedFd, SocketType, bind, close, connect, recv, send, socket};
+use common::prefix::Prefix;
 use common::wait::{BorrowedFd, Interest, Wake, wait};
-use common::{Errno, exit, sockopt};
+use common::{Errno, cli, exit, sockopt};
 
 use crate::ask::{is_unreachable, unreachable};
 #[cfg(unix)]
@@ -20,8 +21,10 @@ use crate::own_name::OwnName;
 
 /// The longest that is waited for a sign of life at one of several addresses.
 const LONGEST_MEETING: Duration = Duration::from_secs(1);
-/// No datagram is longer.
+/// No datagram is longer. (In the file system one might be; but that is long enough.)
 pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
+/// Room for a reply to that.
+pub const LARGEST_REPLY_BYTES: usize = LARGEST_DATAGRAM_BYTES + Prefix::MOST_BYTES;
 /// How much may wait to be received; the kernel gives what it may.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
@@ -35,6 +38,20 @@ pub struct Way {
     /// Mark datagrams with this code point (RFC 2474): 46 for expedited forwarding
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=63))]
     dscp: Option<u8>,
+}
+
+impl Way {
+    /// Which of this is for networks only, and not for a server in the file system.
+    pub fn option_of_networks(&self) -> Option<&'static str> {
+        if self.df { Some("--df") } else { self.dscp.map(|_| "--dscp") }
+    }
+}
+
+/// Ends the program if an option asks for what a server in the file system can't have.
+pub fn check_option(host: &str, option: Option<&str>) {
+    if let (true, Some(option)) = (cfg!(unix) && host.starts_with("unix:"), option) {
+        cli::usage_error(&format!("the argument '{option}' cannot be used with unix:PATH, where there are no packets"));
+    }
 }
 
 /// The two sockets.

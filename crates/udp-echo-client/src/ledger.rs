@@ -8,16 +8,26 @@ mod judging;
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::RandomState;
+use std::time::Duration;
 
 use common::Errno;
+use common::exit;
+use common::measure::{GRACE, bytes, ns};
 use common::prefix::Prefix;
-use common::stats::{Fate, Pattern, Request, Tally, Trouble};
+use common::stats::{Fate, HEAD_BYTES, Pattern, Request, Tally, Trouble};
 
 pub use judging::{Arrival, Kind};
 
 /// So many probes are remembered, the last ones: at a probe a second those of twelve days, in 32 MiB. What is older and still
 /// without a reply is lost.
 pub const MOST_REMEMBERED: usize = 1 << 20;
+/// When every probe has its fate, a second reply to one of the last may still come: so long is listened at least, and for so
+/// many of the longest round trips, but never for longer than the grace time.
+const LEAST_LINGER: Duration = Duration::from_millis(50);
+const LINGERED_ROUND_TRIPS: u64 = 2;
+
+/// What to do about the commonest mistake.
+const ANOTHER_PREFIX: &str = "the server puts another text before its replies; see --prefix";
 
 /// A probe that is waited for no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +42,8 @@ struct Entry {
     flow: u32,
     /// It is no warm-up.
     counts: bool,
+    /// It was sent in one piece with the one before.
+    follows: bool,
     has_fate: bool,
 }
 
@@ -48,14 +60,22 @@ pub struct Ledger {
     /// Probes before this one are waited for no longer.
     watched: u64,
     waiting: usize,
+    /// When something came the last time, and the longest that a reply has taken.
+    heard_ns: Option<u64>,
+    longest_ns: u64,
     /// By flow: one more than the highest number that was answered.
     highest: Vec<u64>,
-    /// Wrong replies whose probe can't be told.
+    /// Wrong replies whose probe can't be told: what is to be made of them in the end, and how many there were in all.
     corrupt: u64,
     truncated: u64,
+    riddles_met: u64,
     /// What the damaged ones of them looked like.
     hasher: RandomState,
     riddles: HashSet<u64>,
+    /// Right replies behind another text than the prefix.
+    other_prefixes: u64,
+    /// The largest packet on the way there, when a datagram was too large for it.
+    mtu: u32,
 }
 
 impl Ledger {
@@ -72,11 +92,16 @@ impl Ledger {
             first: 0,
             watched: 0,
             waiting: 0,
+            heard_ns: None,
+            longest_ns: 0,
             highest: vec![0; flows],
             corrupt: 0,
             truncated: 0,
+            riddles_met: 0,
             hasher: RandomState::new(),
             riddles: HashSet::new(),
+            other_prefixes: 0,
+            mtu: 0,
         }
     }
 
@@ -95,14 +120,34 @@ impl Ledger {
         self.waiting
     }
 
-    /// A probe is sent on a flow, or about to be: the one with the next number. Returns the one that is forgotten for it, if
+    /// The largest packet on the way there, if a datagram was too large for it; otherwise 0.
+    pub fn mtu(&self) -> u32 {
+        self.mtu
+    }
+
+    /// What the error queue says of that; 0: nothing.
+    #[cfg(target_os = "linux")]
+    pub fn learn_mtu(&mut self, mtu: u32) {
+        self.mtu = if mtu > 0 { mtu } else { self.mtu };
+    }
+
+    /// All have their fate since `settled_ns`: until when to listen for one more reply to any of them. Where nothing came at
+    /// all, nothing comes twice.
+    pub fn linger_until_ns(&self, settled_ns: u64) -> u64 {
+        let Some(heard_ns) = self.heard_ns else { return settled_ns };
+        let quiet_ns = self.longest_ns.saturating_mul(LINGERED_ROUND_TRIPS).clamp(ns(LEAST_LINGER), ns(GRACE));
+        (heard_ns.saturating_add(quiet_ns)).min(settled_ns.saturating_add(ns(GRACE)))
+    }
+
+    /// A probe is sent on a flow, or about to be: the one with the next number. It `counts`, or is a
+    /// warm-up; it `follows` the one before if both leave in one piece, a train. Returns the one that is forgotten for it, if
     /// that was still waited for.
-    pub fn send(&mut self, request: Request, flow: usize, counts: bool) -> Option<Overdue> {
+    pub fn send(&mut self, request: Request, flow: usize, counts: bool, follows: bool) -> Option<Overdue> {
         let forgotten = if self.entries.len() >= self.most { self.forget() } else { None };
         if self.entries.is_empty() {
             (self.first, self.watched) = (request.sequence, request.sequence);
         }
-        self.entries.push_back(Entry { request, flow: flow as u32, counts, has_fate: false });
+        self.entries.push_back(Entry { request, flow: flow as u32, counts, follows, has_fate: false });
         self.waiting += 1;
         if counts {
             self.tally.account.send();
@@ -121,8 +166,9 @@ impl Ledger {
     }
 
     /// The network has sent a probe back, and said why; what is there of it is `bytes`. None stands for the oldest probe of
-    /// the flow that is waited for. Returns the probe, if it had no fate yet, and whether it was still waited for.
-    pub fn sent_back(&mut self, bytes: Option<&[u8]>, flow: usize, errno: Errno) -> Option<(Request, bool)> {
+    /// the flow that is waited for. What happened to it has happened to all of its train: they left in one piece, and so often
+    /// came back in one. Returns the probe, if it had no fate yet, and how many that were still waited for no longer are.
+    pub fn sent_back(&mut self, bytes: Option<&[u8]>, flow: usize, errno: Errno) -> Option<(Request, usize)> {
         let index = match bytes {
             Some(bytes) => self.find(bytes)?,
             None => {
@@ -131,34 +177,65 @@ impl Ledger {
                     .find(|&index| !self.entries[index].has_fate && self.entries[index].flow as usize == flow)?
             }
         };
-        let entry = &mut self.entries[index];
-        if std::mem::replace(&mut entry.has_fate, true) {
+        let told = self.entries[index];
+        if told.has_fate {
             return None;
         }
-        let (fate, trouble) = match errno {
-            Errno::CONNREFUSED => (Fate::Refused, Trouble::ConnectRefused),
-            Errno::MSGSIZE => (Fate::SendError, Trouble::Other),
-            _ => (Fate::Lost, Trouble::Other),
+        let fate = match errno {
+            Errno::CONNREFUSED => Fate::Refused,
+            Errno::MSGSIZE => Fate::SendError,
+            _ => Fate::Lost,
         };
-        let (request, counts) = (entry.request, entry.counts);
-        self.fails(counts, fate, trouble);
-        Some((request, self.is_answered(&request)))
+        let mut first = index;
+        while self.entries[first].follows && first > 0 {
+            first -= 1;
+        }
+        let mut freed = 0;
+        for member in first.. {
+            match self.entries.get(member).copied() {
+                Some(entry) if member == first || entry.follows => {
+                    freed += usize::from(!entry.has_fate && self.fails(member, fate, errno));
+                }
+                _ => break,
+            }
+        }
+        Some((told.request, freed))
     }
 
     /// The kernel hasn't taken a probe. False: its fate is known already.
-    pub fn not_sent(&mut self, request: &Request) -> bool {
+    pub fn not_sent(&mut self, request: &Request, errno: Errno) -> bool {
         let Some(entry) = self.entry(request.sequence) else { return false };
-        let (is_new, counts) = (!std::mem::replace(&mut entry.has_fate, true), entry.counts);
+        let is_new = !entry.has_fate;
         if is_new {
-            self.fails(counts, Fate::SendError, Trouble::Other);
-            self.is_answered(request);
+            self.fails((request.sequence - self.first) as usize, Fate::SendError, errno);
         }
         is_new
     }
 
-    fn fails(&mut self, counts: bool, fate: Fate, trouble: Trouble) {
+    /// A probe without a fate gets a bad one. True: it was still waited for.
+    fn fails(&mut self, index: usize, fate: Fate, errno: Errno) -> bool {
+        let entry = &mut self.entries[index];
+        entry.has_fate = true;
+        let (request, counts) = (entry.request, entry.counts);
         if counts {
             self.tally.account.settle(fate);
+        }
+        let trouble = match (fate, errno) {
+            (Fate::Refused, _) => Trouble::ConnectRefused,
+            (_, Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN) => Trouble::Unreachable,
+            _ => Trouble::Other,
+        };
+        self.blame(&request, trouble);
+        if fate != Fate::Refused {
+            self.tally.causes.count(errno, || told(errno, self.mtu));
+        }
+        self.is_answered(&request)
+    }
+
+    /// This is what went wrong with a probe. If it was given up already, that was not all: nothing goes wrong twice with one.
+    fn blame(&mut self, request: &Request, trouble: Trouble) {
+        if request.sequence < self.watched {
+            self.tally.errors.timeout -= 1;
         }
         self.tally.errors.count(trouble);
     }
@@ -201,8 +278,8 @@ impl Ledger {
 
     /// The run is over: what has no fate yet is lost, unless something came that could be a reply to it.
     pub fn close(&mut self) {
-        for entry in self.entries.drain(..).filter(|entry| entry.counts && !entry.has_fate) {
-            debug_assert!(entry.request.sequence >= self.first);
+        let open = std::mem::take(&mut self.entries).into_iter().filter(|entry| entry.counts && !entry.has_fate);
+        for entry in open {
             let fate = match (&mut self.corrupt, &mut self.truncated) {
                 (corrupt @ 1.., _) => {
                     *corrupt -= 1;
@@ -215,13 +292,55 @@ impl Ledger {
                 _ => Fate::Lost,
             };
             self.tally.account.settle(fate);
+            if fate != Fate::Lost {
+                self.blame(&entry.request, Trouble::Corrupt);
+            }
         }
         self.tally.account.strays += std::mem::take(&mut self.corrupt) + std::mem::take(&mut self.truncated);
         self.waiting = 0;
+        self.tally.doubt = self.doubt();
+        self.tally.hint = match self.tally.causes.first() {
+            Some((Errno::MSGSIZE, _)) => Some("choose a smaller --size, or leave out --df"),
+            _ if self.tally.account.received == 0 && self.other_prefixes > 0 => Some(ANOTHER_PREFIX),
+            _ => None,
+        };
+    }
+
+    /// Where there was too little to tell whose a reply is, that was guessed.
+    fn doubt(&self) -> Option<String> {
+        let (account, size) = (&self.tally.account, self.pattern.size());
+        let not_whole = account.corrupt + account.truncated + account.duplicates + account.strays;
+        if size < HEAD_BYTES && not_whole > 0 {
+            let bytes = bytes(size);
+            return Some(format!(
+                "the account may not be exact: only from --size {HEAD_BYTES} on, not with {bytes}, damage is always seen"
+            ));
+        }
+        let (count, replies) = (self.riddles_met, if self.riddles_met == 1 { "reply" } else { "replies" });
+        (count > 0).then(|| {
+            format!(
+                "the account may not be exact: in {count} {replies} too little was left to tell which request is meant"
+            )
+        })
     }
 
     fn entry(&mut self, sequence: u64) -> Option<&mut Entry> {
         self.entries.get_mut(usize::try_from(sequence.checked_sub(self.first)?).ok()?)
+    }
+}
+
+/// How long the last replies have, after the last request: as long again as a reply may take, since late is not lost, and at
+/// least as long as when the user wants no more.
+pub fn patience_ns(timeout_ns: u64) -> u64 {
+    timeout_ns.saturating_mul(2).max(ns(GRACE))
+}
+
+/// Why a probe got nowhere.
+fn told(errno: Errno, mtu: u32) -> String {
+    let cause = exit::plain(errno);
+    match errno {
+        Errno::MSGSIZE if mtu > 0 => format!("{cause}: at most {mtu} bytes with all headers go there at once"),
+        _ => cause,
     }
 }
 

@@ -24,7 +24,7 @@ use common::{cli, measure};
 
 use crate::NAME;
 use crate::flow::Way;
-use crate::ping::TIMEOUT;
+use crate::ping::{SIZE, TIMEOUT};
 
 /// How long to run when neither a duration nor a count is given; and each run of a search.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -35,6 +35,7 @@ const DEFAULT_TRIAL: Duration = Duration::from_secs(1);
 /// To compare servers: --json --window 64 --flows N --duration 5s --prefix '', with --size and perhaps --train.
 #[derive(Args)]
 #[command(mut_arg("timeout", |timeout| timeout.default_value("1s").help(TIMEOUT)))]
+#[command(mut_arg("size", |size| size.help(SIZE)))]
 pub struct Options {
     #[command(flatten)]
     measure: measure::Common,

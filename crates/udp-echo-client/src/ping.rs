@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use common::cli;
-use common::measure::{self, ns};
+use common::measure::{self, bytes, ns};
 use common::signal::Stop;
 use common::stats::report::{Kind, Settings};
 use common::stats::schedule::be_punctual;
@@ -23,6 +23,7 @@ use probes::Probes;
 /// Send a probe at each interval, and sum up how long the echoes took
 #[derive(Args)]
 #[command(mut_arg("timeout", |timeout| timeout.default_value("1s").help(TIMEOUT)))]
+#[command(mut_arg("size", |size| size.help(SIZE)))]
 pub struct Options {
     #[command(flatten)]
     measure: measure::Common,
@@ -47,6 +48,9 @@ pub struct Options {
     way: Way,
 }
 
+/// What the size means here.
+pub const SIZE: &str = "Bytes of a request: its number, when it was sent and the run's nonce, as far as they fit, and a \
+    pattern. From 24 on, replies are told apart even if a byte of them is damaged";
 /// What the timeout means here.
 pub const TIMEOUT: &str =
     "How long a reply may take; what comes later is late, and what doesn't come until the end is lost";
@@ -56,15 +60,16 @@ pub const TIMEOUT: &str =
 /// Errors: no address at first; a reply was lost, late or wrong; stdout can't be written.
 pub fn run(options: Options) -> Result<()> {
     let common = &options.measure;
+    flow::check_option(&common.server.host, options.way.option_of_networks());
     common.trace.turn_on(NAME)?;
     let stop = Stop::on_signals()?;
     be_punctual();
     let peer = flow::find(&common.server.host, common.server.port, common.timeout)?;
     flow::fits(common.size, &peer)?;
     let flow = Flow::open(&peer, options.way).with_context(|| format!("cannot reach {peer}"))?;
-    let (host, size, head) = (&common.server.host, common.size, common.head(Kind::Ping, PROGRAM, &peer));
+    let (host, size, head) = (&common.server.host, bytes(common.size), common.head(Kind::Ping, PROGRAM, &peer));
     let mut probes = Probes::new(&options, peer, flow);
-    probes.say(&format!("PING {host} ({}): {size} bytes", head.target.address))?;
+    probes.say(&format!("PING {host} ({}): {size}", head.target.address))?;
     let outcome = probes.until_the_end(&stop)?;
     probes.say("")?;
     let measured = probes.close().report(head, options.settings(), &outcome);

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::{Account, Errors, Summary};
+use super::{Account, Causes, Errors, Summary};
 
 pub use text::Milliseconds;
 
@@ -34,7 +34,7 @@ pub struct Head {
     schema: &'static str,
     kind: Kind,
     #[serde(flatten)]
-    program: Program,
+    pub(crate) program: Program,
     /// About whom.
     pub target: Target,
     started_unix_ns: u64,
@@ -115,6 +115,14 @@ pub struct Measured {
     pub account: Account,
     /// How often what went wrong, in the warm-up too.
     pub errors: Errors,
+    /// What the system said of those that are unreachable or other.
+    pub causes: Causes,
+    /// What the user may do about it; only people are told.
+    #[serde(skip)]
+    pub hint: Option<&'static str>,
+    /// Why the account may not be exact; that is said on stderr.
+    #[serde(skip)]
+    pub doubt: Option<String>,
     /// The rate that the schedule asked for; None: there was none, each reply was followed by the next request.
     pub offered: Option<Rate>,
     /// The rate of right replies in the time that was measured.

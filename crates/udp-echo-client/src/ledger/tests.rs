@@ -12,7 +12,7 @@ fn ledger(prefix: &str, size: usize) -> Ledger {
 
 fn send(ledger: &mut Ledger, sequence: u64, sent_ns: u64) -> Vec<u8> {
     let request = Request { sequence, due_ns: sent_ns, sent_ns };
-    let _ = ledger.send(request, 0, true);
+    let _ = ledger.send(request, 0, true, false);
     ledger.bytes(&request).to_vec()
 }
 
@@ -78,7 +78,7 @@ fn a_refusal_is_no_loss_and_counts_once() {
     assert_eq!(ledger.sent_back(Some(&sent[1]), 0, Errno::CONNREFUSED).unwrap().0.sequence, 1);
     assert_eq!(ledger.sent_back(Some(&sent[1]), 0, Errno::CONNREFUSED), None);
     assert_eq!(ledger.sent_back(None, 0, Errno::CONNREFUSED).unwrap().0.sequence, 0);
-    ledger.not_sent(&Request { sequence: 2, due_ns: 0, sent_ns: 0 });
+    ledger.not_sent(&Request { sequence: 2, due_ns: 0, sent_ns: 0 }, Errno::MSGSIZE);
     ledger.close();
     assert_eq!((ledger.tally.account.refused, ledger.tally.account.send_errors), (2, 1));
     assert!(balances(&ledger));
@@ -155,7 +155,7 @@ proptest! {
                 }
                 Way::NotSent => {
                     *not_sent += 1;
-                    ledger.not_sent(&Request { sequence: sequence as u64, due_ns: sent_ns, sent_ns });
+                    ledger.not_sent(&Request { sequence: sequence as u64, due_ns: sent_ns, sent_ns }, Errno::NOBUFS);
                 }
                 Way::Comes(times) => {
                     *answered += 1;

@@ -23,8 +23,8 @@ use mio::{Events, Poll, Token};
 use super::Options;
 use super::wire::{Input, MOST_AT_ONCE, Wire};
 use crate::ask::is_unreachable;
-use crate::flow::{Flow, LARGEST_DATAGRAM_BYTES};
-use crate::ledger::{Kind, Ledger};
+use crate::flow::{Flow, LARGEST_REPLY_BYTES};
+use crate::ledger::{Kind, Ledger, patience_ns};
 
 /// How many events to take from the kernel at once.
 const EVENTS: usize = 1024;
@@ -45,6 +45,8 @@ pub struct Engine<'a> {
     window: usize,
     train: usize,
     timeout_ns: u64,
+    /// It is one run of many, in search of a rate: what is late is missing, and who refuses is not asked again.
+    searches: bool,
     plan: Plan,
     clock: Clock,
     ledger: Ledger,
@@ -58,6 +60,9 @@ pub struct Engine<'a> {
     turn: usize,
     /// When the last right reply came.
     heard_ns: u64,
+    /// When there was nothing more to be sent, and when each request had its fate besides, or all the time that it may have.
+    over_ns: Option<u64>,
+    settled_ns: Option<u64>,
     progress: Progress,
 }
 
@@ -93,13 +98,16 @@ impl<'a> Engine<'a> {
             window: if rate.is_some() { MOST_ON_THEIR_WAY } else { options.window as usize },
             train,
             timeout_ns,
+            searches: options.find_rate,
             plan: options.plan(rate),
             clock: Clock::start(),
             requests: Vec::with_capacity(MOST_AT_ONCE),
-            data: vec![0; LARGEST_DATAGRAM_BYTES],
+            data: vec![0; LARGEST_REPLY_BYTES],
             busy: VecDeque::new(),
             turn: 0,
             heard_ns: 0,
+            over_ns: None,
+            settled_ns: None,
             progress: Progress::new(),
         })
     }
@@ -110,7 +118,7 @@ impl<'a> Engine<'a> {
     pub fn run(&mut self, warmup_ns: u64) -> Result<Outcome> {
         self.clock = Clock::start();
         self.load()?;
-        let elapsed_ns = self.clock.ns().saturating_sub(warmup_ns);
+        let elapsed_ns = self.settled_ns.unwrap_or_default().saturating_sub(warmup_ns);
         self.ledger.close();
         self.progress.end();
         let plan = &self.plan;
@@ -120,11 +128,15 @@ impl<'a> Engine<'a> {
     /// `close`. What has been measured remains.
     pub fn tally(self) -> Tally {
         self.flows.into_iter().for_each(Flow::close);
-        self.ledger.tally
+        let mut tally = self.ledger.tally;
+        if let (2.., Some((Errno::MSGSIZE | Errno::INVAL, _))) = (self.train, tally.causes.first()) {
+            tally.hint = Some("choose a smaller --size: the datagrams of a train can't be sent in fragments");
+        }
+        tally
     }
 
     fn load(&mut self) -> Result<()> {
-        let (mut next_tick_ns, mut over_ns) = (0, None);
+        let mut next_tick_ns = 0;
         loop {
             let now_ns = self.clock.ns();
             if self.stop.is_asked() {
@@ -139,18 +151,11 @@ impl<'a> Engine<'a> {
             if self.plan.is_past(now_ns) {
                 self.plan.close();
             }
-            if self.plan.is_over(now_ns) {
-                let over_ns = *over_ns.get_or_insert(now_ns);
-                let patience_ns = match self.stop.is_asked() {
-                    true => ns(GRACE).min(self.timeout_ns),
-                    // As long again as a reply may take: late is not lost.
-                    false => self.timeout_ns.saturating_mul(2),
-                };
-                if self.ledger.tally.account.open() == 0 || now_ns - over_ns >= patience_ns {
-                    return Ok(());
-                }
+            let end_ns = self.end_ns(now_ns);
+            if now_ns >= end_ns {
+                return Ok(());
             }
-            self.wait(next_tick_ns)?;
+            self.wait(next_tick_ns.min(end_ns))?;
             let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
             for event in &events {
                 let flow = event.token().0 / 2;
@@ -168,10 +173,29 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Waits for events, for the next request to be due, or for the next tick.
-    fn wait(&mut self, next_tick_ns: u64) -> Result<()> {
+    /// When there is nothing more to wait for, as far as is known now.
+    fn end_ns(&mut self, now_ns: u64) -> u64 {
+        if !self.plan.is_over(now_ns) {
+            return u64::MAX;
+        }
+        let is_stopped = self.stop.is_asked();
+        let patience_ns = match self.searches {
+            _ if is_stopped => ns(GRACE).min(self.timeout_ns),
+            true if self.plan.ended() == Ended::Failed => 0,
+            true => self.timeout_ns.saturating_mul(2),
+            false => patience_ns(self.timeout_ns),
+        };
+        let until_ns = self.over_ns.get_or_insert(now_ns).saturating_add(patience_ns);
+        if self.ledger.tally.account.open() > 0 && now_ns < until_ns {
+            return until_ns;
+        }
+        let settled_ns = *self.settled_ns.get_or_insert(now_ns);
+        if is_stopped { settled_ns } else { self.ledger.linger_until_ns(settled_ns) }
+    }
+
+    /// Waits for events, for the next request to be due, or until then.
+    fn wait(&mut self, mut until_ns: u64) -> Result<()> {
         let now_ns = self.clock.ns();
-        let mut until_ns = next_tick_ns;
         let last_of_train = (self.full_train() as u64).saturating_sub(1);
         if let Some(due_ns) = self.plan.due_ns(last_of_train).filter(|_| !self.plan.is_over(now_ns) && self.room() > 0)
         {
@@ -236,14 +260,15 @@ impl<'a> Engine<'a> {
         #[cfg(target_os = "linux")]
         while let Ok(news) = common::error_queue::take(&self.flows[flow].socket, &mut self.data) {
             told = true;
-            if let Some((_, true)) = self.ledger.sent_back(Some(&self.data[..news.length]), flow, news.errno) {
-                self.waiting[flow] -= 1;
+            self.ledger.learn_mtu(news.mtu);
+            if let Some((_, freed)) = self.ledger.sent_back(Some(&self.data[..news.length]), flow, news.errno) {
+                self.waiting[flow] -= freed;
             }
         }
         if let (false, Some(errno)) = (told, errno)
-            && let Some((_, true)) = self.ledger.sent_back(None, flow, errno)
+            && let Some((_, freed)) = self.ledger.sent_back(None, flow, errno)
         {
-            self.waiting[flow] -= 1;
+            self.waiting[flow] -= freed;
         }
     }
 
@@ -267,7 +292,8 @@ impl<'a> Engine<'a> {
     /// Looks after everything that has to be done now and then.
     fn tick(&mut self, now_ns: u64) -> Result<()> {
         let errors = &self.ledger.tally.errors;
-        if errors.connect_refused > 0 && now_ns.saturating_sub(self.heard_ns) > self.timeout_ns {
+        let patience_ns = if self.searches { 0 } else { self.timeout_ns };
+        if errors.connect_refused > 0 && now_ns.saturating_sub(self.heard_ns) > patience_ns {
             self.plan.stop(now_ns, Ended::Failed);
         }
         self.progress.show(&self.plan, errors, now_ns);

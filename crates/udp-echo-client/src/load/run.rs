@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use common::listener::raise_descriptor_limit;
-use common::measure::{self, ns};
+use common::measure::{self, bytes, ns};
 use common::screen;
 use common::signal::Stop;
 use common::stats::Plan;
@@ -25,6 +25,8 @@ const EACH: u64 = 2;
 /// Errors: no address at first, or too many flows are wanted; a reply was lost, late or wrong; stdout can't be written.
 pub fn run(options: &Options) -> Result<()> {
     let common = &options.measure;
+    let trains = (options.train > 1).then_some("--train");
+    flow::check_option(&common.server.host, options.way.option_of_networks().or(trains));
     let stop = Stop::on_signals()?;
     be_punctual();
     let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS) / EACH);
@@ -33,7 +35,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let (at_once, told_apart) = (u64::from(options.flows) * u64::from(options.window), told_apart(common.size));
     if options.rate.is_none() && !options.find_rate && at_once > told_apart {
-        let bytes = if common.size == 1 { "1 byte".to_owned() } else { format!("{} bytes", common.size) };
+        let bytes = bytes(common.size);
         bail!("cannot tell {at_once} requests apart: a number of {bytes} is the same again after {told_apart}");
     }
     let peer = flow::find(&common.server.host, common.server.port, common.timeout)?;
@@ -54,11 +56,16 @@ pub fn run(options: &Options) -> Result<()> {
     if options.find_rate {
         let (measured, found) = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
         if common.json || found.is_ok() {
-            screen::print(measured.text(common.json))?;
+            let empty = if common.json { "" } else { "\n" };
+            screen::print(format!("{empty}{}", measured.text(common.json)))?;
         }
         return found;
     }
-    measure::finish(&trial(options.rate)?, common.json)
+    let measured = trial(options.rate)?;
+    if !common.json {
+        screen::print("\n")?;
+    }
+    measure::finish(&measured, common.json)
 }
 
 /// How many requests of so many bytes differ: seven bits of a byte are the number's.
@@ -91,11 +98,12 @@ impl Options {
     fn title(&self, peer: &str) -> String {
         let flows = if self.flows == 1 { "flow" } else { "flows" };
         let mut title = format!("LOAD {} ({peer}): {} {flows}", self.measure.server.host, self.flows);
-        title += &format!(", {} bytes, ", self.measure.size);
+        title += &format!(", {}, ", bytes(self.measure.size));
         if self.train > 1 {
             title += &format!("in trains of {}, ", self.train);
         }
         title += &match self.rate {
+            Some(1) => "1 request/s".to_owned(),
             Some(rate) => format!("{rate} requests/s"),
             None if self.find_rate => format!("at most {} % missing", self.max_loss * 100.0),
             None => format!("{} on their way", self.window),

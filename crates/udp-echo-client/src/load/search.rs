@@ -1,6 +1,7 @@
 //! The highest rate at which little enough is missing: doubling until it is too much, then halving the distance.
 
 use anyhow::{Context, Result, anyhow};
+use common::measure::in_vain;
 use common::screen;
 use common::signal::Stop;
 use common::stats::report::{Measured, Trial};
@@ -14,8 +15,8 @@ const FIRST_RATE: u32 = 1000;
 /// No machine sends more than this.
 const HIGHEST_RATE: u32 = 100_000_000;
 
-/// Makes runs at different rates. Returns the best that has passed, with all that were tried; where none has passed, the last
-/// that was tried, and what is to be said of that.
+/// Makes runs at different rates. Returns the best that has passed, with all that were tried; where none has passed, or nobody
+/// is there any more, the last that was tried, and what is to be said of that.
 ///
 /// Errors: a run couldn't be made, or was over before its end.
 pub fn highest_rate(
@@ -25,7 +26,7 @@ pub fn highest_rate(
     run: impl Fn(Option<u32>) -> Result<Measured>,
 ) -> Result<(Measured, Result<()>)> {
     let mut tried = Vec::new();
-    let (mut best, mut last) = (None, None);
+    let (mut best, mut last, mut in_vain_for) = (None, None, None);
     let (mut passed_at, mut failed_at) = (0, None);
     while let Some(rate) = next_rate(passed_at, failed_at) {
         if tried.len() == MOST_TRIALS || stop.is_asked() {
@@ -41,14 +42,31 @@ pub fn highest_rate(
         }
         match trial.passed {
             true => (passed_at, best) = (rate, Some(measured)),
-            false => (failed_at, last) = (Some(rate), Some(measured)),
+            false => {
+                in_vain_for = in_vain(&measured);
+                (failed_at, last) = (Some(rate), Some(measured));
+            }
         }
         tried.push(trial);
+        if in_vain_for.is_some() {
+            break;
+        }
+    }
+    if let Some(error) = in_vain_for {
+        let measured = last.context("cannot find a rate")?;
+        return Ok((Measured { search: Some(tried), ..measured }, Err(error)));
+    }
+    let percent = max_loss * 100.0;
+    if says_more && best.is_some() {
+        // Asked to stop, it has not looked any further.
+        let name = if stop.is_asked() { "highest so far" } else { "highest rate" };
+        let requests = if passed_at == 1 { "request" } else { "requests" };
+        screen::print(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"))?;
     }
     let found = match best {
         Some(_) => Ok(()),
         None if stop.is_asked() => Err(anyhow!("cannot find a rate in so short a time")),
-        None => Err(anyhow!("cannot find a rate at which at most {} % are missing", max_loss * 100.0)),
+        None => Err(anyhow!("cannot find a rate at which at most {percent} % are missing")),
     };
     let measured = best.or(last).context("cannot find a rate in so short a time")?;
     Ok((Measured { search: Some(tried), ..measured }, found))

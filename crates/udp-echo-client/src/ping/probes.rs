@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::{recv, recvfrom, send};
-use common::measure::{GRACE, ns};
+use common::measure::{GRACE, bytes, ns};
 use common::signal::Stop;
 use common::stats::report::{Ended, Milliseconds, Rate};
 use common::stats::{Clock, Jitter, Outcome, Request, Schedule, Tally, Times};
@@ -12,8 +12,8 @@ use common::{Errno, exit, screen};
 
 use super::Options;
 use crate::ask::is_unreachable;
-use crate::flow::{Flow, LARGEST_DATAGRAM_BYTES};
-use crate::ledger::{Arrival, Kind, Ledger};
+use crate::flow::{Flow, LARGEST_REPLY_BYTES};
+use crate::ledger::{Arrival, Kind, Ledger, patience_ns};
 
 /// The one flow of a ping.
 const FLOW: usize = 0;
@@ -32,8 +32,6 @@ pub struct Probes<'a> {
     /// The place in the schedule of the next probe. Those that were missed are not made up for: ping never hurries.
     slot: u64,
     data: Vec<u8>,
-    /// The largest packet on the way there, when a datagram was too large for it.
-    mtu: u32,
     /// Lines for people; not with --json.
     says_more: bool,
     /// Nobody reads stdout any more.
@@ -58,8 +56,7 @@ impl<'a> Probes<'a> {
             count: options.count.unwrap_or(u64::MAX),
             ledger: Ledger::new(common.size, common.prefix.clone(), timeout_ns, 1, tally),
             slot: 0,
-            data: vec![0; LARGEST_DATAGRAM_BYTES],
-            mtu: 0,
+            data: vec![0; LARGEST_REPLY_BYTES],
             says_more: !common.json,
             is_unread: false,
         }
@@ -73,6 +70,9 @@ impl<'a> Probes<'a> {
         let offered = Some(Rate::of(self.slot, self.clock.ns()));
         self.wait_for_the_last(ended, stop)?;
         let elapsed_ns = self.clock.ns();
+        if ended != Ended::Signal {
+            self.linger(elapsed_ns, stop)?;
+        }
         self.ledger.close();
         let achieved = Rate::of(self.ledger.tally.account.received, elapsed_ns);
         Ok(Outcome { ended, elapsed_ns, offered, achieved })
@@ -104,12 +104,12 @@ impl<'a> Probes<'a> {
         }
     }
 
-    /// Gives the last replies their time, and once more the same, for those that are late.
+    /// Gives the last replies their time, and once more the same, for those that are late; a second at least.
     fn wait_for_the_last(&mut self, ended: Ended, stop: &Stop) -> Result<()> {
         let now_ns = self.clock.ns();
         let (stop, patience_ns) = match ended {
             Ended::Signal => (None, self.timeout_ns.min(ns(GRACE))),
-            _ => (Some(stop), self.timeout_ns.saturating_mul(2)),
+            _ => (Some(stop), patience_ns(self.timeout_ns)),
         };
         let until_ns = now_ns.saturating_add(patience_ns).min(self.end_ns);
         while self.ledger.tally.account.open() > 0 && self.clock.ns() < until_ns && !stop.is_some_and(Stop::is_asked) {
@@ -118,13 +118,24 @@ impl<'a> Probes<'a> {
         Ok(())
     }
 
+    /// Each probe has its fate; but a second reply to one of the last may still come.
+    fn linger(&mut self, settled_ns: u64, stop: &Stop) -> Result<()> {
+        loop {
+            let until_ns = self.ledger.linger_until_ns(settled_ns).min(self.end_ns);
+            if self.clock.ns() >= until_ns || stop.is_asked() || self.is_unread {
+                return Ok(());
+            }
+            self.listen(Some(stop), until_ns)?;
+        }
+    }
+
     /// `send`, if there is room for one more on its way.
     fn probe(&mut self, due_ns: u64) -> Result<()> {
         if self.ledger.waiting() >= self.options.window as usize {
             return Ok(());
         }
         let request = Request { sequence: self.ledger.tally.account.sent, due_ns, sent_ns: self.clock.ns() };
-        self.ledger.send(request, FLOW, true);
+        self.ledger.send(request, FLOW, true, false);
         loop {
             let Err(errno) = send(&self.flow.socket, self.ledger.bytes(&request)) else { return Ok(()) };
             let is_about_others = is_unreachable(errno);
@@ -133,7 +144,7 @@ impl<'a> Probes<'a> {
             if is_about_others && told {
                 continue;
             }
-            if self.ledger.not_sent(&request) {
+            if self.ledger.not_sent(&request, errno) {
                 self.tell_news(&request, errno)?;
             }
             return Ok(());
@@ -167,7 +178,7 @@ impl<'a> Probes<'a> {
                 Ok(length) => {
                     let now_ns = self.clock.ns();
                     let arrival = self.ledger.judge(&self.data[..length], FLOW, now_ns);
-                    self.tell(&arrival, now_ns)?;
+                    self.tell(&arrival, length, now_ns)?;
                 }
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => {}
@@ -184,9 +195,9 @@ impl<'a> Probes<'a> {
         {
             match self.ledger.judge_strangers(&self.data[..length]) {
                 Some(request) => {
-                    self.say(&format!("{length} bytes from {from}, which was not asked: seq={}", request.sequence))?
+                    self.say(&format!("{} from {from}, which was not asked: seq={}", bytes(length), request.sequence))?
                 }
-                None => self.say(&format!("{length} bytes from {from}, which answer nothing"))?,
+                None => self.say(&format!("{} from {from}: no reply to anything", bytes(length)))?,
             }
         }
         Ok(())
@@ -199,7 +210,7 @@ impl<'a> Probes<'a> {
         #[cfg(target_os = "linux")]
         while let Ok(news) = common::error_queue::take(&self.flow.socket, &mut self.data) {
             told = true;
-            self.mtu = news.mtu;
+            self.ledger.learn_mtu(news.mtu);
             // Of a datagram that was too large for this machine already, nothing is there.
             if let Some((request, _)) = self.ledger.sent_back(Some(&self.data[..news.length]), FLOW, news.errno) {
                 self.tell_news(&request, news.errno)?;
@@ -215,7 +226,7 @@ impl<'a> Probes<'a> {
     }
 
     fn tell_news(&mut self, request: &Request, errno: Errno) -> Result<()> {
-        let (sequence, peer, mtu) = (request.sequence, &self.peer, self.mtu);
+        let (sequence, peer, mtu) = (request.sequence, &self.peer, self.ledger.mtu());
         let cause = exit::plain(errno);
         let line = match errno {
             Errno::CONNREFUSED => format!("seq={sequence} refused: nobody listens at {peer}"),
@@ -228,8 +239,8 @@ impl<'a> Probes<'a> {
         self.say(&line)
     }
 
-    fn tell(&mut self, arrival: &Arrival, now_ns: u64) -> Result<()> {
-        let (size, peer) = (self.options.measure.size, &self.peer);
+    fn tell(&mut self, arrival: &Arrival, length: usize, now_ns: u64) -> Result<()> {
+        let (size, peer) = (bytes(self.options.measure.size), &self.peer);
         let (which, time) = match arrival.request {
             Some(request) => {
                 let time = Milliseconds(now_ns.saturating_sub(request.sent_ns));
@@ -237,7 +248,7 @@ impl<'a> Probes<'a> {
             }
             None => ("its seq can't be told".to_owned(), String::new()),
         };
-        let answer = |more: &str| format!("{size} bytes from {peer}: {which}{time}{more}");
+        let answer = |more: &str| format!("{size} from {peer}: {which}{time}{more}");
         let line = match arrival.kind {
             Kind::Answer { late: false, out_of_order: false } => answer(""),
             Kind::Answer { late: true, out_of_order: false } => answer(" (late)"),
@@ -245,7 +256,8 @@ impl<'a> Probes<'a> {
             Kind::Answer { late: true, out_of_order: true } => answer(" (late, out of order)"),
             Kind::Duplicate => answer(" (duplicate)"),
             Kind::Corrupt => format!("corrupt reply from {peer}: {which}"),
-            Kind::Truncated(bytes) => format!("{bytes} of {size} bytes from {peer}: {which} (truncated)"),
+            Kind::Truncated(length) => format!("{length} of {size} from {peer}: {which} (truncated)"),
+            Kind::Stray if arrival.request.is_none() => format!("{} from {peer}: no reply to anything", bytes(length)),
             Kind::Stray => format!("a reply to somebody else from {peer}: {which}"),
         };
         self.say(&line)

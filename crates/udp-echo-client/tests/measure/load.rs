@@ -100,6 +100,41 @@ fn every_refusal_is_counted_and_the_run_ends_before_its_time() {
     }
 }
 
+/// A train that comes back in one piece, or of which only the beginning comes back.
+#[test]
+#[cfg(target_os = "linux")]
+fn of_a_train_that_is_refused_every_request_is() {
+    let (_socket, port) = refusing();
+    for size in ["24", "64", "1200"] {
+        for how in [&["--window", "40"][..], &["--rate", "1000"]] {
+            let load =
+                ["load", "127.0.0.1", &port, "--train", "10", "--size", size, "--count", "95", "--timeout", "60s"];
+            let (report, status) = report(&[&load[..], how].concat());
+            let numbers = ["sent", "refused", "lost"].map(|name| account(&report, name));
+            assert_eq!((status, numbers[1] == numbers[0] && numbers[0] > 0, numbers[2]), (1, true, 0), "{report}");
+            assert_eq!(report["errors"]["connect_refused"], numbers[0], "{report}");
+        }
+    }
+}
+
+#[test]
+fn who_is_refused_is_told_what_to_do_and_a_search_ends_at_once() {
+    let (_socket, port) = refusing();
+    let hint = "\nhint: nothing listens there; start the server first, or check the port\n";
+    let load = ["load", "127.0.0.1", &port, "--count", "3", "--timeout", "100ms"];
+    let run = client(&load).assert().code(1).stderr(contains(" 3 of 3 are missing\n").and(contains(hint)));
+    run.stdout(contains(" on their way, up to 3\n\n--- 127.0.0.1:"));
+    for more in [&[][..], &["--train", "4"]] {
+        let find = ["load", "127.0.0.1", &port, "--find-rate", "--duration", "1h", "--timeout", "1h"];
+        let run = client(&[&find[..], more].concat()).assert().code(1);
+        let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+        assert_eq!(text.matches("tried ").count(), 1, "{text}");
+        run.stderr(format!("udp-echo-client: cannot reach 127.0.0.1:{port}: connection refused{hint}"));
+    }
+    let (report, status) = report(&["load", "127.0.0.1", &port, "--find-rate", "--duration", "1h"]);
+    assert_eq!((status, &report["ended"], &report["search"][1]), (1, &"failed".into(), &serde_json::Value::Null));
+}
+
 #[test]
 fn a_rate_is_looked_for_and_found_or_not() {
     let port = server(|number, datagram| if number % 10 == 9 { Vec::new() } else { vec![datagram.to_vec()] });
@@ -109,6 +144,8 @@ fn a_rate_is_looked_for_and_found_or_not() {
     let best = &report["settings"]["rate_per_second"];
     let trials = report["search"].as_array().unwrap();
     assert!(trials.len() <= 24 && trials.iter().any(|trial| trial["rate_per_second"] == *best), "{report}");
+    let line = predicates::str::is_match("\nhighest rate +[0-9]+ requests?/s: at most 100 % missing\n\n--- ").unwrap();
+    client(&[&find[..], &["100%"]].concat()).assert().success().stdout(line);
     let silent = silent();
     let find = ["load", "127.0.0.1", &silent, "--find-rate", "--duration", "20ms", "--timeout", "20ms"];
     client(&[&find[..], &["--max-loss", "1%"]].concat())

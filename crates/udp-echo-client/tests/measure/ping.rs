@@ -92,6 +92,123 @@ fn a_late_reply_is_neither_lost_nor_in_time() {
         .stdout(contains("\n2 sent, 1 received, 0 lost (0.0 %), 1 late; besides 1 out of order, time "));
 }
 
+/// The timeout is short, but the wait at the end is not shorter than a second.
+#[test]
+fn late_is_not_lost_however_short_the_timeout_is() {
+    let measurements: &[&[&str]] = &[
+        &["ping", "--interval", "1ms"],
+        #[cfg(unix)]
+        &["load", "--window", "4"],
+        #[cfg(unix)]
+        &["load", "--rate", "1000"],
+    ];
+    for measurement in measurements {
+        let port = server(|number, datagram| {
+            std::thread::sleep(std::time::Duration::from_millis(if number == 0 { 250 } else { 0 }));
+            vec![datagram.to_vec()]
+        });
+        let way = ["127.0.0.1", &port, "--count", "4", "--timeout", "50ms"];
+        let (report, _) = report(&[&measurement[..1], &way, &measurement[1..]].concat());
+        let numbers = ["received", "late", "lost"].map(|name| account(&report, name));
+        assert!(numbers[1] > 0 && numbers[0] + numbers[1] == 4, "{report}");
+    }
+}
+
+/// The commonest mistake.
+#[test]
+fn another_text_before_the_replies_is_seen_and_hinted_at() {
+    let port = echo("echo -> ");
+    let ping = ["ping", "127.0.0.1", &port, "--count", "3", "--interval", "1ms", "--prefix", ""];
+    let hint = "\nhint: the server puts another text before its replies; see --prefix\n";
+    client(&ping)
+        .assert()
+        .code(1)
+        .stdout(contains(format!("corrupt reply from 127.0.0.1:{port}: seq=2\n")).and(contains("no reply").not()))
+        .stdout(contains("\nerrors         3 corrupt reply\n"))
+        .stderr(contains(": 3 of 3 are missing\n").and(contains(hint)));
+    let (report, _) = report(&ping);
+    assert_eq!((account(&report, "corrupt"), account(&report, "duplicates")), (3, 0), "{report}");
+}
+
+#[test]
+fn what_no_echo_server_would_say_is_a_stray_each_time() {
+    for junk in [&b"zzz"[..], &[b'z'; 64], &[b'z'; 1000], &[0; 64]] {
+        let port = server(move |_, _| vec![junk.to_vec(); 5]);
+        let ping = ["ping", "127.0.0.1", &port, "--count", "3", "--interval", "1ms", "--timeout", "500ms"];
+        let (report, status) = report(&ping);
+        let numbers = ["lost", "strays", "corrupt", "duplicates"].map(|name| account(&report, name));
+        assert_eq!((status, numbers, &report["errors"]["timeout"]), (1, [3, 15, 0, 0], &3.into()), "{report}");
+    }
+    let port = server(|_, _| vec![b"z".to_vec()]);
+    let ping = ["ping", "127.0.0.1", &port, "--count", "1", "--timeout", "100ms"];
+    client(&ping).assert().stdout(contains(format!("\n1 byte from 127.0.0.1:{port}: no reply to anything\n")));
+}
+
+/// Whether what was damaged is the reply to another, nobody can say of few bytes.
+#[test]
+fn an_account_of_little_is_called_in_doubt() {
+    let damaged = |datagram: &[u8]| [&[datagram[0] ^ 1], &datagram[1..]].concat();
+    let port = server(move |_, datagram| vec![damaged(datagram), damaged(datagram)]);
+    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "1ms", "--timeout", "100ms", "--size"];
+    let doubt = "udp-echo-client: the account may not be exact: ";
+    let run = client(&[&ping[..], &["9"]].concat()).assert();
+    run.stderr(contains(doubt).and(contains("only from --size 24 on, not with 9 bytes, ")));
+    client(&[&ping[..], &["24"]].concat())
+        .assert()
+        .stdout(contains(", 2 corrupt; besides 2 duplicate"))
+        .stderr(contains(doubt).not());
+    let port = server(|_, datagram| vec![datagram[..2].to_vec()]);
+    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "1ms", "--timeout", "100ms"];
+    client(&ping).assert().stderr(contains(doubt).and(contains(": in 2 replies too little was left ")));
+}
+
+#[test]
+fn one_byte_is_one_byte_and_a_long_prefix_is_not_repeated() {
+    let port = echo("");
+    let ping = ["ping", "127.0.0.1", &port, "--count", "1", "--size", "1"];
+    let run = client(&ping).assert().success();
+    run.stdout(contains("): 1 byte\n").and(contains(format!("\n1 byte from 127.0.0.1:{port}: seq=0 "))));
+    let run = client(&["ping", "--prefix", &"x".repeat(1025)]).assert().code(2);
+    run.stderr(
+        contains("invalid value of 1025 bytes for '--prefix <TEXT>': at most 1024 bytes\n").and(contains("xxx").not()),
+    );
+}
+
+/// Its port would be unclear without them.
+#[test]
+fn an_address_of_ipv6_has_its_brackets_in_the_summary_too() {
+    let Ok(socket) = std::net::UdpSocket::bind("[::1]:0") else { return };
+    let port = socket.local_addr().unwrap().port();
+    let run = client(&["ping", "::1", &port.to_string(), "--count", "1", "--deadline", "50ms"]).assert().code(1);
+    run.stdout(contains(format!("\n--- [::1]:{port} ping statistics ---\n")));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_longest_datagram_of_a_file_comes_back_whole_behind_the_prefix() {
+    let path = std::env::temp_dir().join(format!("udp-echo-client-test-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        let mut data = vec![0; 100_000];
+        while let Ok((length, from)) = socket.recv_from(&mut data) {
+            let reply = [b"echo -> ", &data[..length]].concat();
+            let _ = from.as_pathname().map(|path| socket.send_to(&reply, path));
+            #[cfg(target_os = "linux")]
+            let _ = from.as_pathname().is_none().then(|| socket.send_to_addr(&reply, &from));
+        }
+    });
+    let host = format!("unix:{}", path.display());
+    let (report, status) = report(&["ping", &host, "--count", "2", "--interval", "1ms", "--size", "65535"]);
+    assert_eq!((status, account(&report, "received")), (0, 2), "{report}");
+    for (measurement, option) in [("ping", "--df"), ("ping", "--dscp=1"), ("load", "--df"), ("load", "--train=4")] {
+        let run = client(&[measurement, &host, option]).assert().code(2).stdout("");
+        let name = option.split('=').next().unwrap();
+        run.stderr(contains(format!("error: the argument '{name}' cannot be used with unix:PATH, ")));
+    }
+    let _ = std::fs::remove_file(&path);
+}
+
 #[test]
 fn a_probe_without_a_reply_is_told_and_ends_with_status_1() {
     let port = silent();
@@ -112,7 +229,9 @@ fn who_is_refused_is_told_apart_from_who_is_lost_and_ping_goes_on() {
     let ping = ["ping", "127.0.0.1", &port, "--count", "3", "--interval", "1ms", "--timeout", "100ms"];
     let (report, status) = report(&ping);
     assert_eq!((status, account(&report, "refused"), account(&report, "lost")), (1, 3, 0), "{report}");
-    client(&ping).assert().stdout(contains(format!("seq=2 refused: nobody listens at 127.0.0.1:{port}\n")));
+    client(&ping).assert().stdout(contains(format!("seq=2 refused: nobody listens at 127.0.0.1:{port}\n"))).stderr(
+        contains(" 3 of 3 are missing\nhint: nothing listens there; start the server first, or check the port\n"),
+    );
 }
 
 /// A server that is asked on every address and answers from one.
@@ -192,6 +311,36 @@ fn ctrl_c_prints_the_summary() {
     let mut rest = String::new();
     screen.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("ping statistics ---\n") && rest.contains(" 0 lost "), "{rest}");
+    assert!(ping.wait().unwrap().success());
+}
+
+/// When every probe has its reply, a second one may still come; but who wants no more does not wait for it.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_the_wait_for_a_duplicate() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let port = server(|_, datagram| {
+        std::thread::sleep(Duration::from_millis(500));
+        vec![datagram.to_vec()]
+    });
+    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+        .args(["ping", "127.0.0.1", &port, "--count", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut screen = BufReader::new(ping.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("seq=0") {
+        line.clear();
+        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
+    }
+    let asked = Instant::now();
+    interrupt(&ping);
+    screen.read_to_string(&mut line).unwrap();
+    assert!(asked.elapsed() < Duration::from_millis(700), "{:?}", asked.elapsed());
+    assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
     assert!(ping.wait().unwrap().success());
 }
 

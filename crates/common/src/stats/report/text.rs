@@ -20,6 +20,10 @@ impl fmt::Display for Measured {
         writeln!(f, "{}, time {} ms", self.account, Milliseconds(self.elapsed_ns))?;
         if kind == Kind::Load || self.errors.total() > 0 {
             writeln!(f, "errors         {}", self.errors)?;
+            for (index, cause) in self.causes.iter().enumerate() {
+                let name = if index == 0 { "causes" } else { "" };
+                writeln!(f, "{name:<14} {} {}", cause.count, cause.cause)?;
+            }
         }
         if kind == Kind::Load {
             self.rates(f)?;
@@ -62,7 +66,8 @@ impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rate, missing, offered) = (self.rate_per_second, self.missing, self.offered);
         let verdict = if self.passed { "" } else { ": too many" };
-        write!(f, "tried          {rate:>9} requests/s: {missing} of {offered} missing{verdict}")
+        let requests = if rate == 1 { "request" } else { "requests" };
+        write!(f, "tried          {rate:>9} {requests}/s: {missing} of {offered} missing{verdict}")
     }
 }
 

@@ -71,7 +71,8 @@ impl Engine<'_> {
             // No two are sent at the same time: so it is seen if the number of one is damaged into that of another.
             request.sent_ns += self.requests.len() as u64;
             self.requests.push(request);
-            let forgotten = self.ledger.send(request, flow, self.plan.counts(&request));
+            let follows = !(self.requests.len() - 1).is_multiple_of(self.train);
+            let forgotten = self.ledger.send(request, flow, self.plan.counts(&request), follows);
             if let Some(forgotten) = forgotten {
                 self.waiting[forgotten.flow] -= 1;
             }
@@ -94,12 +95,12 @@ impl Engine<'_> {
                     let until = Instant::now() + ROOM;
                     wait(&self.flows[flow].socket, Interest::OUT, None, Some(until)).context("cannot wait")?;
                 }
-                Err(_) => {
+                Err(errno) => {
                     // The error queue may say more of it.
                     self.hear_news(flow, None);
                     let refused = self.wire.drop_first();
                     for request in &self.requests[sent..sent + refused] {
-                        self.waiting[flow] -= usize::from(self.ledger.not_sent(request));
+                        self.waiting[flow] -= usize::from(self.ledger.not_sent(request, errno));
                     }
                     (sent, tried) = (sent + refused, 0);
                 }
