@@ -28,7 +28,7 @@ const REMEMBERED: usize = 16;
 pub struct Patience {
     /// How often to send again.
     pub retries: u32,
-    /// How long to wait for the reply, as long as no round-trip time is known.
+    /// How long to wait for the reply, as long as no round-trip time is known: the first RTO.
     pub first_wait: Duration,
     /// Whether to say so.
     pub verbose: bool,

@@ -4,12 +4,17 @@
 
 mod harness;
 
+use std::time::Duration;
+
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match, starts_with};
 
 use harness::{PATIENCE, Server, Socket, nobody, server_that_echoes, server_that_replies};
+
+/// How long a slow server takes.
+const SLOW: Duration = Duration::from_millis(500);
 
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"));
@@ -95,6 +100,27 @@ fn a_silent_server_is_asked_again_after_twice_as_long_each_time_and_then_given_u
     let mut client = ask(&silent.port(), &["--timeout", "20ms", "--retries", "3", "--verbose"]);
     client.assert().code(1).stdout("").stderr(is_match(expected).unwrap());
     assert_eq!(silent.count_waiting(), 4);
+}
+
+#[test]
+fn a_server_that_is_slower_than_the_first_wait_is_soon_asked_once_only() {
+    let server = Server::that(|socket| {
+        // The first is sent twice, and so measures nothing (Karn's rule); the second, for which the wait has doubled, does.
+        assert_eq!(socket.next().0, b"one");
+        for question in [&b"one"[..], b"two", b"three", b"four"] {
+            let (heard, client) = socket.next();
+            assert_eq!(heard, question);
+            if question != b"one" {
+                std::thread::sleep(SLOW);
+            }
+            socket.reply(&[b"echo -> ", question].concat(), client);
+        }
+        socket.count_waiting()
+    });
+    let mut client = ask(&server.port, &["-", "--timeout", "400ms", "--verbose"]);
+    let run = client.write_stdin("one\ntwo\nthree\nfour\n").assert().success();
+    run.stderr(contains("sending again").count(1).and(is_match("RTO 1[0-9]{3}[.]").unwrap()));
+    assert_eq!(server.end(), 0);
 }
 
 #[test]
