@@ -21,6 +21,7 @@ mod load;
 #[cfg(unix)]
 mod own_name;
 mod ping;
+mod silence;
 mod timer;
 
 use std::ffi::OsString;

@@ -157,6 +157,26 @@ fn what_a_stranger_sends_is_no_reply() {
     server.end();
 }
 
+/// It is given up as a silent one is; but with a word about who has answered.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_answers_from_another_address_is_told_from_a_silent_one() {
+    let server = Server::that(|socket| {
+        let others = Socket::new();
+        let mut client = None;
+        for _ in 0..3 {
+            let (_, from) = socket.next();
+            others.reply(b"echo -> Hello", from);
+            client = Some(from);
+        }
+        others.reply(b"something else", client.unwrap());
+        others.port()
+    });
+    let run = ask(&server.port, &["--timeout", "100ms", "--retries", "2", "Hello"]).assert().stdout("");
+    let run = failed(run, "silent after 3 datagrams and ");
+    run.stderr(contains(format!("; 127.0.0.1:{} answers instead, which was not asked\n", server.end())));
+}
+
 #[test]
 fn each_line_of_stdin_is_a_datagram_and_each_reply_a_line() {
     let server = server_that_echoes(4);
