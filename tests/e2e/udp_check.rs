@@ -125,9 +125,8 @@ fn the_lectures_server_has_a_small_buffer_and_ends_with_an_empty_datagram() {
 
 #[test]
 fn socat_makes_a_stream_of_datagrams_and_a_process_of_each_client() {
-    let server = theirs("socat", |port| {
-        ["-d", "-d", &format!("UDP4-LISTEN:{port},fork"), "PIPE"].map(str::to_owned).to_vec()
-    });
+    let server =
+        theirs("socat", |port| ["-d", "-d", &format!("UDP4-LISTEN:{port},fork"), "PIPE"].map(str::to_owned).to_vec());
     let Some((_server, port)) = server else { return };
     fails(&port, &SOCAT, &["many-clients", "empty"]);
 }

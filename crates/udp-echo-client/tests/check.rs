@@ -184,7 +184,8 @@ fn a_prefix_that_the_user_tells_is_not_looked_for() {
     let tap = check(&port, LONG, &["--prefix", "> ", "--only", "small"]);
     assert!(failed(&tap).is_empty() && tap.contains("\n# prefix: \"> \" before each reply, as told\n"), "{tap}");
     let run = command(&["127.0.0.1", &port, "--prefix", "", "--only", "small"]).assert().code(1);
-    let run = run.stdout(contains("\nnot ok 1 - prefix: ").and(contains("it puts \"> \" before its reply, and not \"\"\n")));
+    let run =
+        run.stdout(contains("\nnot ok 1 - prefix: ").and(contains("it puts \"> \" before its reply, and not \"\"\n")));
     run.stderr(contains("\nhint: without --prefix it is found out\n"));
 }
 
