@@ -1,5 +1,5 @@
-//! Other ways to reach our TCP server than a port of its own: a socket in the file system, one that was handed over; and its
-//! account, and the faults that it has on demand.
+//! Other ways to reach our TCP server than a port of its own: a socket in the file system, one that was handed over, as the web
+//! server's may be; and its account, and the faults that it has on demand.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use serde_json::Value;
 
 use crate::doors::{handing_over, server_at};
+use crate::harness::http::Client;
 use crate::harness::{Outcome, Server, eventually, peer, run, run_command, run_with_input};
 
 const NAME: &str = "tcp-echo-server";
@@ -75,6 +76,10 @@ fn a_socket_that_was_handed_over_is_used() {
         run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
         server.stops_well();
     }
+    let server = Server::ready("tiny-web", handing_over(&python, socket, "tiny-web"));
+    let reply = Client::new(server.connect()).ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(reply.status == 200 && reply.text().contains("Hello world!"), "{reply:?}");
+    server.stops_well();
 }
 
 #[test]
@@ -82,9 +87,11 @@ fn what_was_handed_over_and_does_not_listen_is_refused() {
     let Some(python) = peer("python3") else { return };
     for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
         let socket = format!("s = socket.socket(type=socket.{kind}); s.bind(('127.0.0.1', 0))");
-        let outcome = run_command(handing_over(&python, &socket, NAME), b"");
-        outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
-        assert_eq!(outcome.text(), "");
+        for name in [NAME, "tiny-web"] {
+            let outcome = run_command(handing_over(&python, &socket, name), b"");
+            outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
+            assert_eq!(outcome.text(), "");
+        }
     }
 }
 
@@ -123,7 +130,10 @@ fn several_loops_share_the_clients() {
 
 /// A server with these faults, while `visit` visits it; and its account, which is all that it says.
 fn with_faults<T>(faults: &[&str], visit: impl FnOnce(&Server) -> T) -> (T, String) {
-    let server = Server::start(NAME, &[faults, &["--drain", "100ms"]].concat());
+    // Who is left to wait for ever is there at the end of any drain. The others have gone, which a busy machine may take its
+    // time to tell the server.
+    let drain = if faults.contains(&"--stall-after") { "100ms" } else { LONG };
+    let server = Server::start(NAME, &[faults, &["--drain", drain]].concat());
     let seen = visit(&server);
     let (status, _, stderr) = server.stop();
     assert!(status.success(), "{stderr}");

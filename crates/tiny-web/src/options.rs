@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser};
 use common::cli;
 
 use crate::NAME;
-use crate::request::{MOST_FIELDS, is_of_token};
+use crate::request::{self, MOST_FIELDS, is_token};
 
 /// Show browsers the lecture's page, or the files of a folder
 ///
@@ -57,27 +57,27 @@ pub struct Options {
 }
 
 /// How the folder is shown.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "How files are shown")]
 pub struct Show {
     /// Don't show what is in a folder without an index.html
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub no_listing: bool,
 
     /// Show files and folders whose names begin with a dot, too
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub dotfiles: bool,
 
     /// Answer with FILE, of DIR, for every page that is not there: for an application that makes its own pages
-    #[arg(long, value_name = "FILE", requires = "folder")]
+    #[arg(long, value_name = "FILE", value_parser = target, requires = "folder")]
     pub spa: Option<String>,
 
     /// How long clients may keep a file without asking again, in seconds [default: they have to ask]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub cache: Option<u32>,
 
     /// Look at a file for each request, rather than once a second
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub no_cache: bool,
 
     /// Add a field to every response; may be given more than once
@@ -91,6 +91,23 @@ pub struct Show {
     /// Don't tell the name of this program in every response
     #[arg(long)]
     pub no_server_header: bool,
+}
+
+impl Show {
+    /// Whether the user says this field, and the server needn't.
+    pub fn says(&self, name: &str) -> bool {
+        self.headers.iter().any(|(said, _)| said.eq_ignore_ascii_case(name))
+    }
+
+    /// The field that allows clients to keep something for so long, with its line end; None: they have to ask each time. Empty
+    /// when the user says it.
+    pub fn cache_control(&self, seconds: Option<u32>) -> String {
+        match seconds {
+            _ if self.says("cache-control") => String::new(),
+            Some(seconds) => format!("Cache-Control: max-age={seconds}\r\n"),
+            None => "Cache-Control: no-cache\r\n".to_owned(),
+        }
+    }
 }
 
 /// What a client may have of everything.
@@ -111,11 +128,11 @@ pub struct Limits {
     pub max_per_address: Option<u32>,
 
     /// Longest request line (else 414)
-    #[arg(long, value_name = "BYTES", default_value = "16KiB", value_parser = cli::buffer_size)]
+    #[arg(long, value_name = "BYTES", default_value = "16KiB", value_parser = head)]
     pub max_request_line: usize,
 
     /// Longest head of a request (else 431)
-    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = cli::buffer_size)]
+    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = head)]
     pub max_head: usize,
 
     /// Most fields of a head (else 431)
@@ -143,6 +160,33 @@ pub struct Limits {
     pub slow_timeout: Duration,
 }
 
+impl Limits {
+    /// What a request may have of everything.
+    pub fn of_requests(&self) -> request::Limits {
+        request::Limits {
+            request_line: self.max_request_line,
+            head: self.max_head,
+            fields: self.max_fields as usize,
+            body: self.max_body as u64,
+        }
+    }
+}
+
+/// What a client would ask for to get this file.
+fn target(file: &str) -> Result<String, String> {
+    Ok(format!("/{}", file.trim_start_matches('/')))
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("a number of seconds, from 0 to {}", u32::MAX))
+}
+
+/// Room for what a client has to say before it gets anything. With less than this, browsers get nothing at all.
+fn head(text: &str) -> Result<usize, String> {
+    let bytes = cli::buffer_size(text)?;
+    if bytes < 1024 { Err("from 1KiB to 16MiB".to_owned()) } else { Ok(bytes) }
+}
+
 fn rate(text: &str) -> Result<usize, String> {
     if text == "0" { Ok(0) } else { cli::buffer_size(text) }
 }
@@ -152,31 +196,18 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// Fields that say how the others are to be read, or what only the server knows.
-const RESERVED: [&str; 14] = [
-    "accept-ranges",
-    "allow",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "date",
-    "etag",
-    "keep-alive",
-    "last-modified",
-    "location",
-    "transfer-encoding",
-    "upgrade",
-];
+const RESERVED: &str = "accept-ranges age allow connection content-encoding content-length content-location content-range \
+    content-type date etag host keep-alive last-modified location proxy-connection retry-after te trailer transfer-encoding \
+    upgrade via";
 
 /// `NAME: VALUE`, as RFC 9110, section 5 has it.
 fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a name, a colon and a value, such as 'X-Robots-Tag: none'")?;
     let value = value.trim_matches([' ', '\t']);
-    if name.is_empty() || !name.bytes().all(is_of_token) {
+    if !is_token(name.as_bytes()) {
         return Err("a name of letters, digits and hyphens, such as X-Robots-Tag".to_owned());
     }
-    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+    if RESERVED.split(' ').any(|reserved| name.eq_ignore_ascii_case(reserved)) {
         return Err(format!("{name} is for the server to say"));
     }
     if value.chars().any(|letter| letter != '\t' && letter.is_control()) {
@@ -193,9 +224,18 @@ mod tests {
     fn a_field_is_a_name_and_a_value_and_none_of_the_servers() {
         assert_eq!(field("X-A:  b: c "), Ok(("X-A".to_owned(), "b: c".to_owned())));
         assert_eq!(field("X-A:"), Ok(("X-A".to_owned(), String::new())));
-        for wrong in
-            ["", "X-A", ": b", "X A: b", "X-A: b\r\nY: z", "X-A: b\0", "Content-Length: 5", "connection: close"]
-        {
+        for wrong in [
+            "",
+            "X-A",
+            ": b",
+            "X A: b",
+            "X-A: b\r\nY: z",
+            "X-A: b\0",
+            "Content-Length: 5",
+            "connection: close",
+            "TE: x",
+            "Via: x",
+        ] {
             assert!(field(wrong).is_err(), "{wrong:?}");
         }
     }

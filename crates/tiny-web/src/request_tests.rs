@@ -9,7 +9,7 @@ fn outcome(input: &[u8]) -> String {
     let end = match HeadEnd::default().find(input, &Limits::USUAL) {
         Ok(Some(end)) => end,
         Ok(None) => return "more".to_owned(),
-        Err(status) => return status.code().to_string(),
+        Err(status) => return status.code().to_owned(),
     };
     let mut room = NO_FIELDS;
     match read(&input[..end], &mut room, &Limits::USUAL) {
@@ -17,7 +17,7 @@ fn outcome(input: &[u8]) -> String {
             let expects = if expects_continue { " waits" } else { "" };
             format!("{method:?} {target} {persistence:?} {body:?}{expects}")
         }
-        Err(status) => status.code().to_string(),
+        Err(status) => status.code().to_owned(),
     }
 }
 
@@ -67,6 +67,10 @@ fn heads_and_what_becomes_of_them() {
         (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
         ("GET /é HTTP/1.1\r\nHost: a\r\n\r\n".as_bytes(), "400"),
         (b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /?<a HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /?a> HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /a|b?{^}` HTTP/1.1\r\nHost: a\r\n\r\n", "Get /a|b?{^}` Kept Bytes(0)"),
         (b"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
         // Versions: another major one is 505, no version is 400.
         (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
@@ -144,6 +148,10 @@ fn fields_and_what_becomes_of_them() {
         ("Transfer-Encoding: gzip", "400"),
         ("Transfer-Encoding: identity", "400"),
         ("Transfer-Encoding:", "400"),
+        ("Transfer-Encoding: , chunked", "400"),
+        ("Transfer-Encoding: chunked,", "400"),
+        ("Transfer-Encoding: gzip,, chunked", "400"),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding:", "400"),
         ("Transfer-Encoding: chunked, gzip", "400"),
         ("Transfer-Encoding: chunked, chunked", "400"),
         ("Transfer-Encoding: xchunked", "400"),

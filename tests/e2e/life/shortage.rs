@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::process::Stdio;
 
+use serde_json::Value;
+
 use super::{SERVERS, shell};
 use crate::harness::{Process, Server, command, eventually, program, run, signal_process};
 
@@ -57,10 +59,21 @@ fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
 
 #[test]
 fn nobody_reading_stdout_or_stderr_is_not_the_end() {
+    let folder = tempfile::tempdir().unwrap();
     for name in SERVERS {
-        let port = crate::harness::unused_port().to_string();
-        let arguments = ["--host", "127.0.0.1", "--port", &port, "--trace"];
+        // It can't say which port it has got, but its trace in a file does: a port that was free a moment ago need not be.
+        let file = folder.path().join(name);
+        let arguments = ["--host", "127.0.0.1", "--port", "0", "--trace", "--trace-file", file.to_str().unwrap()];
         let mut server = Process::start(shell("exec \"$@\" >&- 2>&-", name, &arguments));
+        let mut port = None;
+        eventually("its address in the trace", || {
+            let trace = std::fs::read_to_string(&file).unwrap_or_default();
+            let line = trace.split_inclusive('\n').find(|line| line.contains(r#""call":"getsockname""#));
+            let line: Option<Value> = line.and_then(|line| serde_json::from_str(line.strip_suffix('\n')?).ok());
+            port = line.and_then(|line| Some(line["local"].as_str()?.rsplit_once(':')?.1.to_owned()));
+            port.is_some()
+        });
+        let port = port.unwrap();
         let client = match name {
             "udp-echo-server" => "udp-echo-client",
             _ => "tcp-echo-client",
