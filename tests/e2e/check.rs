@@ -235,6 +235,23 @@ fn a_server_that_dies_of_a_reset_is_told_from_one_that_fails_ever_after() {
     outcome.failed_with("connection refused");
 }
 
+/// It lets everybody in, and says nothing.
+#[test]
+fn ctrl_c_ends_a_run_with_what_there_is_to_tell() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut client = command(program("tcp-echo-client"));
+        client.args(["check", "127.0.0.1", &port, "--timeout", LONG]);
+        let mut client = Process::start(client);
+        while client.line() != format!("# server: 127.0.0.1:{port}") {}
+        client.signal(signal);
+        let (status, stdout, stderr) = client.finish();
+        assert_eq!((status.code(), stderr.as_str()), (Some(code), ""), "{stdout}");
+        assert!(stdout.ends_with("\nBail out! interrupted\n"), "{stdout}");
+    }
+}
+
 #[test]
 fn a_right_server_in_python_is_right() {
     let Some((_server, port)) = Theirs::python("asyncio_server.py") else { return };

@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM as a polite request: stop, but finish what is in flight. A second one means: now.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -12,6 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// Whether the program has been asked to stop, as a flag to look at and, on Unix, as a descriptor to wait for.
 pub struct Stop {
     asked: Arc<AtomicBool>,
+    /// The number of the signal that has asked.
+    signal: Arc<AtomicUsize>,
     since: OnceLock<Instant>,
     /// The read end of a pipe. The signal handler writes a byte into it that nobody reads, so that it stays readable, for
     /// every thread: the "self-pipe trick", after which a wait for a socket can't miss a signal.
@@ -41,25 +43,32 @@ impl Stop {
     }
 
     fn install(signals: &[i32]) -> std::io::Result<Stop> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let (asked, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         #[cfg(unix)]
         let (pipe, writer) = std::io::pipe()?;
         for &signal in signals {
             // In this order: the second signal finds the flag that the first one set.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&number), signal as usize)?;
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
             #[cfg(unix)]
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
         #[cfg(unix)]
-        return Ok(Stop { asked, since: OnceLock::new(), pipe });
+        return Ok(Stop { asked, signal: number, since: OnceLock::new(), pipe });
         #[cfg(windows)]
-        return Ok(Stop { asked, since: OnceLock::new() });
+        return Ok(Stop { asked, signal: number, since: OnceLock::new() });
     }
 
     /// Whether the program has been asked to stop.
     pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The exit status of a program that has been asked to stop and has more to say before it ends: what a shell shows for the
+    /// signal, 130 or 143.
+    pub fn status(&self) -> i32 {
+        128 + self.signal.load(Ordering::Relaxed) as i32
     }
 
     /// When the program noticed that it has been asked to stop.

@@ -13,6 +13,7 @@ mod reply;
 mod rude;
 mod server;
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,6 +22,7 @@ use clap::builder::PossibleValuesParser;
 use common::berkeley::close;
 use common::check::{Report, Verdict, list, wanted};
 use common::prefix::Prefix;
+use common::signal::Stop;
 use common::stats::report::{Head, Kind, Target};
 use common::{cli, exit};
 
@@ -71,9 +73,10 @@ pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let checks = wanted(&ALL, &options.only);
     let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
-    let mut report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    let report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    stop_when_asked(&report)?;
     report.plan(checks.len())?;
-    let server = match meet(options, &mut report) {
+    let server = match meet(options, &report) {
         Ok(server) => server,
         Err(error) => {
             report.bail_out(&exit::describe(&error))?;
@@ -89,8 +92,18 @@ pub fn run(options: Options) -> Result<()> {
     report.end()
 }
 
+/// Has Ctrl-C end the run with what there is to tell, whatever a check is waiting for.
+///
+/// Errors: signals can't be handled; there is no thread for it.
+fn stop_when_asked(report: &Report) -> Result<()> {
+    let (stop, report) = (Stop::on_signals()?, report.clone());
+    let waits = move || report.end_when_asked(&stop);
+    thread::Builder::new().spawn(waits).context("cannot start a thread")?;
+    Ok(())
+}
+
 /// Finds the server, and finds out how it answers.
-fn meet(options: Options, report: &mut Report) -> Result<Server> {
+fn meet(options: Options, report: &Report) -> Result<Server> {
     let (connection, address) = Server::find(&options.server, options.timeout)?;
     report.found(&address)?;
     let manner = manner::of(&connection, options.prefix, options.timeout);

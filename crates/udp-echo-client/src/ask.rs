@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use common::address::{self, Address};
 use common::berkeley::{self, OwnedFd, SocketType, connect, recv, send, socket};
 use common::prefix::Prefix;
@@ -17,6 +17,7 @@ use common::{Errno, exit, log, sockopt};
 use crate::NAME;
 #[cfg(unix)]
 use crate::own_name::OwnName;
+use crate::silence::{Silence, forget_news};
 use crate::timer::RetransmissionTimer;
 
 /// No datagram is longer.
@@ -24,11 +25,14 @@ const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 /// So many of the last questions are remembered: a second reply to one of them is late, or a duplicate, but not wrong.
 const REMEMBERED: usize = 16;
 
+/// What to do about the commonest mistake.
+const ANOTHER_PREFIX: &str = "the server puts another text before its replies; see --prefix";
+
 /// How long to wait, and how often.
 pub struct Patience {
     /// How often to send again.
     pub retries: u32,
-    /// How long to wait for the reply, as long as no round-trip time is known.
+    /// How long to wait for the reply, as long as no round-trip time is known: the first RTO.
     pub first_wait: Duration,
     /// Whether to say so.
     pub verbose: bool,
@@ -40,6 +44,8 @@ pub struct Server {
     name: String,
     socket: Connected,
     peer: Address,
+    /// None: replies come.
+    silence: Option<Silence>,
     /// The addresses that have not been tried yet.
     others: VecDeque<Address>,
     /// What happened at those that have.
@@ -70,7 +76,7 @@ impl Server {
         let (socket, peer) = next_address(&name, &mut others, &mut failures)?;
         let (asked, data) = (VecDeque::new(), vec![0; LARGEST_DATAGRAM_BYTES]);
         let timer = RetransmissionTimer::new(patience.first_wait);
-        Ok(Server { name, socket, peer, others, failures, prefix, patience, timer, asked, data })
+        Ok(Server { name, socket, peer, silence: None, others, failures, prefix, patience, timer, asked, data })
     }
 
     /// Sends the question, as often as it takes, hands the reply to `print` and checks it. As long as the server has not
@@ -88,6 +94,9 @@ impl Server {
                     self.failures += &format!("{}: {}; ", self.peer, exit::plain(errno));
                     let (socket, peer) = next_address(&self.name, &mut self.others, &mut self.failures)?;
                     std::mem::replace(&mut self.socket, socket).close();
+                    if let Some(silence) = self.silence.take() {
+                        silence.ends();
+                    }
                     self.peer = peer;
                 }
             }
@@ -95,7 +104,8 @@ impl Server {
         let reply = &self.data[..length];
         print(reply)?;
         if !self.prefix.answers(reply, question) {
-            bail!("cannot accept the reply of {}: it differs from what was sent", self.peer);
+            let what = format!("cannot accept the reply of {}: it differs from what was sent", self.peer);
+            bail!(if reply.ends_with(question) { exit::hinted(what, ANOTHER_PREFIX) } else { Error::msg(what) });
         }
         self.asked.push_front(question.to_vec());
         self.asked.truncate(REMEMBERED);
@@ -105,6 +115,9 @@ impl Server {
     /// Ends the conversation, of which the server learns nothing.
     pub fn close(self) {
         self.socket.close();
+        if let Some(silence) = self.silence {
+            silence.ends();
+        }
     }
 
     /// Sends the question and waits for a reply, again and again.
@@ -133,12 +146,14 @@ impl Server {
                         self.say_timer();
                         return Ok(Outcome::Reply(length));
                     }
-                    Err(Errno::AGAIN | Errno::INTR) => {}
+                    // It was too large for a packet on the way there: next time the kernel will send it in pieces.
+                    Err(Errno::AGAIN | Errno::INTR | Errno::MSGSIZE) => forget_news(&self.socket.0),
                     Err(errno) if is_unreachable(errno) => return Ok(Outcome::Unreachable(errno)),
                     Err(errno) => return Err(errno).with_context(|| format!("cannot receive from {peer}")),
                 }
             }
             self.timer.timed_out();
+            self.silence.get_or_insert_with(|| Silence::begins(&self.socket.0, &peer));
             if self.patience.verbose && attempt < self.patience.retries {
                 let waited = humantime::format_duration(Duration::from_micros(wait_for.as_micros() as u64));
                 log::line(NAME, format_args!("no reply from {peer} within {waited}: sending again ({})", attempt + 1));
@@ -147,7 +162,12 @@ impl Server {
         let tries = self.patience.retries + 1;
         let plural = if tries == 1 { "" } else { "s" };
         let waited = humantime::format_duration(Duration::from_millis(started.elapsed().as_millis() as u64));
-        bail!("cannot get a reply from {peer}: silent after {tries} datagram{plural} and {waited}")
+        let silence = format!("cannot get a reply from {peer}: silent after {tries} datagram{plural} and {waited}");
+        let answers = |reply: &[u8]| self.prefix.answers(reply, question);
+        match self.silence.as_ref().and_then(|silence| silence.who_answers(answers)) {
+            Some(other) => bail!("{silence}; {other} answers instead, which was not asked"),
+            None => bail!(silence),
+        }
     }
 
     fn say_timer(&self) {

@@ -10,6 +10,7 @@ mod company;
 mod manner;
 mod server;
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,9 +18,11 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::check::{Report, Verdict, list, wanted};
 use common::prefix::Prefix;
+use common::signal::Stop;
 use common::stats::report::{Head, Kind, Target};
 use common::{cli, exit};
 
+use crate::ask::is_unreachable;
 use crate::{NAME, PROGRAM, flow};
 use catalogue::ALL;
 use server::Server;
@@ -37,7 +40,8 @@ pub struct Options {
     #[arg(long, value_name = "TEXT")]
     prefix: Option<Prefix>,
 
-    /// How long each check may take; what does not come back until then is taken for lost by the server
+    /// How long each check may take, besides the way there and back; what does not come back until then is taken for lost by
+    /// the server
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = cli::some_duration)]
     timeout: Duration,
 
@@ -67,9 +71,10 @@ pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let checks = wanted(&ALL, &options.only);
     let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
-    let mut report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    let report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    stop_when_asked(&report)?;
     report.plan(checks.len())?;
-    let server = match meet(options, &mut report) {
+    let server = match meet(options, &report) {
         Ok(server) => server,
         Err(error) => {
             report.bail_out(&exit::describe(&error))?;
@@ -85,8 +90,18 @@ pub fn run(options: Options) -> Result<()> {
     report.end()
 }
 
+/// Has Ctrl-C end the run with what there is to tell, whatever a check is waiting for.
+///
+/// Errors: signals can't be handled; there is no thread for it.
+fn stop_when_asked(report: &Report) -> Result<()> {
+    let (stop, report) = (Stop::on_signals()?, report.clone());
+    let waits = move || report.end_when_asked(&stop);
+    thread::Builder::new().spawn(waits).context("cannot start a thread")?;
+    Ok(())
+}
+
 /// Finds the server, and finds out how it answers.
-fn meet(options: Options, report: &mut Report) -> Result<Server> {
+fn meet(options: Options, report: &Report) -> Result<Server> {
     let address = flow::find(&options.server.host, options.server.port, options.timeout)?;
     report.found(&address)?;
     match manner::of(&address, options.prefix, options.timeout) {
@@ -95,6 +110,10 @@ fn meet(options: Options, report: &mut Report) -> Result<Server> {
             Ok(Server::new(address, manner, options.timeout))
         }
         Err(error) => {
+            if let Some(errno) = error.root_cause().downcast_ref().copied().filter(|errno| is_unreachable(*errno)) {
+                // Nothing is there that could be wrong.
+                return Err(errno).with_context(|| format!("cannot reach {address}"));
+            }
             report.judge(&ALL[0], &Verdict::Failed(exit::describe(&error)))?;
             // It says how it went, and the error that follows says more than its own.
             let _ = report.end();

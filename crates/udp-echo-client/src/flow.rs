@@ -183,7 +183,7 @@ fn prepare(socket: &OwnedFd, peer: &Address, way: Way) -> Result<(), Errno> {
 
 /// The second socket, with the address that `connect` has given the first. Both have to agree to that; but the first only now:
 /// before, it might have got a port that another flow has already.
-fn beside(first: &OwnedFd, peer: &Address) -> Result<OwnedFd, Errno> {
+pub fn beside(first: &OwnedFd, peer: &Address) -> Result<OwnedFd, Errno> {
     sockopt::set_reuse_address(first)?;
     let local = sockopt::getsockname(first)?;
     let second = socket(peer.family(), SocketType::DGRAM)?;

@@ -21,6 +21,7 @@ mod load;
 #[cfg(unix)]
 mod own_name;
 mod ping;
+mod silence;
 mod timer;
 
 use std::ffi::OsString;
@@ -62,7 +63,8 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=30))]
     retries: u32,
 
-    /// How long to wait for the reply, until round-trip times are known; and twice as long each time it is sent again
+    /// How long to wait for a reply before it is sent again, until a round-trip time is known; then the wait follows what was
+    /// measured (RFC 6298), be it longer or shorter. Each time it doubles, up to a minute
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = cli::some_duration)]
     timeout: Duration,
 

@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
+use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
 
 /// Longer than any of these tests takes on a busy machine.
@@ -73,8 +74,8 @@ fn a_right_server_fails_nothing() {
         let port = server_that_echoes(move |data| [prefix.as_bytes(), data].concat());
         let tap = check(&port, LONG, &[]);
         assert!(failed(&tap).is_empty(), "{tap}");
-        let found = format!("TAP version 14\n1..17\n# server: 127.0.0.1:{port}\n{comment}ok 1 - prefix: ");
-        assert!(tap.starts_with(&found) && tap.ends_with("# all 17 checks passed\n"), "{tap}");
+        let found = format!("TAP version 14\n1..18\n# server: 127.0.0.1:{port}\n{comment}ok 1 - prefix: ");
+        assert!(tap.starts_with(&found) && tap.ends_with("# all 18 checks passed\n"), "{tap}");
     }
 }
 
@@ -151,15 +152,16 @@ fn a_server_that_stops_answering_is_given_up_by_name() {
 }
 
 #[test]
-fn no_server_and_no_echo_server_end_the_run_at_once() {
+fn nobody_there_is_no_failed_check_and_no_echo_server_is_one_and_both_end_the_run_at_once() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(socket.local_addr().unwrap()).unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
     if cfg!(unix) {
-        let tap = check(&port, LONG, &[]);
-        assert!(failed(&tap) == ["prefix"] && tap.contains("cannot receive: connection refused\n"), "{tap}");
-        let said = format!("udp-echo-client: cannot take 127.0.0.1:{port} for an echo server: cannot receive: ");
-        command(&["127.0.0.1", &port]).assert().code(1).stderr(starts_with(said));
+        let why = format!("cannot reach 127.0.0.1:{port}: connection refused\n");
+        let tap = format!("TAP version 14\n1..18\n# server: 127.0.0.1:{port}\nBail out! {why}");
+        let told = format!("udp-echo-client: {why}hint: nothing listens there");
+        command(&["127.0.0.1", &port]).assert().code(1).stdout(tap).stderr(starts_with(told));
+        command(&["127.0.0.1", &port, "--json"]).assert().code(1).stdout("");
     }
     let port = server_that_echoes(<[u8]>::to_ascii_uppercase);
     let tap = check(&port, SHORT, &[]);
@@ -181,15 +183,111 @@ fn a_prefix_that_the_user_tells_is_not_looked_for() {
     let port = server_that_echoes(|data| [b"> ", data].concat());
     let tap = check(&port, LONG, &["--prefix", "> ", "--only", "small"]);
     assert!(failed(&tap).is_empty() && tap.contains("\n# prefix: \"> \" before each reply, as told\n"), "{tap}");
-    let tap = check(&port, SHORT, &["--prefix", "", "--only", "small"]);
-    assert_eq!(failed(&tap), ["small"], "{tap}");
+    let run = command(&["127.0.0.1", &port, "--prefix", "", "--only", "small"]).assert().code(1);
+    let run =
+        run.stdout(contains("\nnot ok 1 - prefix: ").and(contains("it puts \"> \" before its reply, and not \"\"\n")));
+    run.stderr(contains("\nhint: without --prefix it is found out\n"));
+}
+
+/// What takes a hundred round trips takes longer there than a check may take on this machine.
+#[test]
+fn a_server_far_away_is_none_the_worse_for_it() {
+    let (sender, receiver) = std::sync::mpsc::channel::<(Instant, Vec<u8>, SocketAddr, UdpSocket)>();
+    thread::spawn(move || {
+        for (due, data, from, socket) in receiver {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let _ = socket.send_to(&data, from);
+        }
+    });
+    let port = server_that(move |socket, data, from| {
+        let way = (Instant::now() + Duration::from_millis(30), data.to_vec(), from, socket.try_clone().unwrap());
+        sender.send(way).is_ok()
+    });
+    let names = ["small", "many-messages", "boundaries", "second-client", "interleaved", "in-turn", "vanished"];
+    let tap = check(&port, "2s", &only(&names));
+    assert!(failed(&tap).is_empty(), "{tap}");
+}
+
+/// As one with a thread for each datagram does, now and then.
+#[test]
+fn a_server_whose_replies_overtake_each_other() {
+    let mut kept: Option<(Vec<u8>, SocketAddr)> = None;
+    let port = server_that(move |socket, data, from| {
+        let number = data.iter().fold(0_u32, |sum, byte| sum + u32::from(*byte));
+        match kept.take() {
+            Some((earlier, whose)) => {
+                let _ = socket.send_to(data, from);
+                let _ = socket.send_to(&earlier, whose);
+            }
+            None if number % 50 == 0 && data.len() == 32 => kept = Some((data.to_vec(), from)),
+            None => drop(socket.send_to(data, from)),
+        }
+        true
+    });
+    // What it keeps for too long is asked for again, after a third of this.
+    let tap = check(&port, "6s", &only(&["packet", "order", "large"]));
+    assert_eq!(failed(&tap), ["order"], "{tap}");
+}
+
+/// It is asked at one address and answers from another, and is a good server in all else.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_answers_from_another_address_fails_in_that_only() {
+    let [asked, other] = ["127.0.0.2:0", "127.0.0.3:0"].map(|address| UdpSocket::bind(address).unwrap());
+    let (port, from) = (asked.local_addr().unwrap().port().to_string(), other.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut data = vec![0; 65_535];
+        while let Ok((length, client)) = asked.recv_from(&mut data) {
+            let _ = other.send_to(&data[..length], client);
+        }
+    });
+    let output = command(&["127.0.0.2", &port, "--timeout", LONG]).output().unwrap();
+    let tap = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(failed(&tap), ["source"], "{tap}");
+    assert!(tap.contains(&format!("it was asked at 127.0.0.2:{port}, and answers from {from}: ")), "{tap}");
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_it_with_what_there_is_to_tell() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+
+    for (signal, code, json) in [("INT", 130, false), ("TERM", 143, false), ("INT", 130, true)] {
+        let (told, heard) = std::sync::mpsc::channel();
+        let port = server_that(move |socket, data, from| {
+            // It is silent as soon as it is asked for 256 bytes.
+            if data.len() == 256 {
+                let _ = told.send(());
+            } else {
+                let _ = socket.send_to(data, from);
+            }
+            true
+        });
+        let mut client = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"));
+        client.args(["check", "127.0.0.1", &port, "--timeout", LONG]).args(json.then_some("--json"));
+        let mut client = client.stdout(Stdio::piped()).spawn().unwrap();
+        heard.recv_timeout(PATIENCE).unwrap();
+        let id = client.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+        let (mut stdout, mut text) = (BufReader::new(client.stdout.take().unwrap()), String::new());
+        if json {
+            stdout.read_line(&mut text).unwrap();
+            let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((&document["passed"], &document["failed"]), (&2.into(), &0.into()), "{text}");
+        } else {
+            stdout.read_to_string(&mut text).unwrap();
+            assert!(text.contains("\nok 2 - small: ") && text.ends_with("\nBail out! interrupted\n"), "{text}");
+        }
+        assert_eq!(client.wait().unwrap().code(), Some(code));
+    }
 }
 
 #[test]
 fn the_list_needs_no_server_and_its_names_are_those_of_only() {
     let list = String::from_utf8(command(&["--list"]).assert().success().get_output().stdout.clone()).unwrap();
     let names: Vec<&str> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!((names.len(), names[0], names[16]), (17, "prefix", "empty"));
+    assert_eq!((names.len(), names[0], names[17]), (18, "prefix", "empty"));
     command(&["--only", "smal"]).assert().code(2).stderr(contains("possible values: prefix, small"));
 }
 

@@ -9,7 +9,7 @@ import sys
 from socket import AF_INET, SOCK_DGRAM, socket
 
 s = socket(AF_INET, SOCK_DGRAM)
-s.bind(("127.0.0.1", 0))
+s.bind(("", 0))
 print("listening on %s:%d" % s.getsockname(), file=sys.stderr, flush=True)
 datagram, address = s.recvfrom(1024)
 while datagram:

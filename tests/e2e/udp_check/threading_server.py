@@ -15,6 +15,6 @@ class Server(socketserver.ThreadingUDPServer):
     daemon_threads = True
 
 
-with Server(("127.0.0.1", 0), Echo) as server:
+with Server(("", 0), Echo) as server:
     print("listening on %s:%d" % server.server_address, file=sys.stderr, flush=True)
     server.serve_forever()

@@ -1,17 +1,31 @@
 //! What is told of the checks: TAP, the Test Anything Protocol (version 14), as they go; or one document of JSON at the end.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 use super::{Condition, Entry, Verdict};
 use crate::address::Address;
 use crate::screen;
+use crate::signal::Stop;
 use crate::stats::report::{Checked, Head, Point, json};
+use crate::wait::pause;
 
 /// The width of the sentences below a failure.
 const COLUMNS: usize = 100;
+/// A wait for the user ends when the user says so; this is only how long one call of it takes at most.
+const LONG: Duration = Duration::from_secs(3600);
+/// How often to look at the flag where such a wait isn't possible.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Tells how the checks end.
-pub struct Report {
+/// Tells how the checks end. Clones tell of the same ones: while one waits for the server, another can wait for the user.
+#[derive(Clone)]
+pub struct Report(Arc<Mutex<Told>>);
+
+/// What has been told, or will be in the end.
+struct Told {
     checked: Checked,
     /// Told only in the end.
     as_json: bool,
@@ -21,36 +35,38 @@ pub struct Report {
 impl Report {
     /// Nothing told yet.
     pub fn new(head: Head, as_json: bool) -> Report {
-        Report { checked: Checked { head, passed: 0, failed: 0, checks: Vec::new() }, as_json, failed: Vec::new() }
+        let checked = Checked { head, passed: 0, failed: 0, checks: Vec::new() };
+        Report(Arc::new(Mutex::new(Told { checked, as_json, failed: Vec::new() })))
     }
 
     /// So many checks follow.
     ///
     /// Errors: stdout can't be written, here and below. That nobody reads it any more is none.
-    pub fn plan(&mut self, checks: usize) -> Result<()> {
-        self.say(&format!("TAP version 14\n1..{checks}\n"))
+    pub fn plan(&self, checks: usize) -> Result<()> {
+        self.told().say(&format!("TAP version 14\n1..{checks}\n"))
     }
 
     /// The server is found.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn found(&mut self, address: &Address) -> Result<()> {
-        self.checked.head.target.address = address.to_string();
-        self.say(&format!("# server: {address}\n"))
+    pub fn found(&self, address: &Address) -> Result<()> {
+        let mut told = self.told();
+        told.checked.head.target.address = address.to_string();
+        told.say(&format!("# server: {address}\n"))
     }
 
     /// Something worth knowing, line by line.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn comment(&mut self, text: &str) -> Result<()> {
+    pub fn comment(&self, text: &str) -> Result<()> {
         let lines: String = text.lines().map(|line| format!("# {line}\n")).collect();
-        self.say(&lines)
+        self.told().say(&lines)
     }
 
     /// A check has ended so, and left the server in this condition. False: no other check makes sense any more.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn made<R>(&mut self, entry: &Entry<R>, result: Result<()>, condition: Condition) -> Result<bool> {
+    pub fn made<R>(&self, entry: &Entry<R>, result: Result<()>, condition: Condition) -> Result<bool> {
         let verdict = Verdict::from(result);
         let (end, how) = match condition {
             Condition::Serves => {
@@ -73,46 +89,76 @@ impl Report {
     /// A check has ended.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn judge<R>(&mut self, entry: &Entry<R>, verdict: &Verdict) -> Result<()> {
+    pub fn judge<R>(&self, entry: &Entry<R>, verdict: &Verdict) -> Result<()> {
+        let mut told = self.told();
         let passed = !matches!(verdict, Verdict::Failed(_));
         match passed {
-            true => self.checked.passed += 1,
-            false => self.failed.push(entry.name),
+            true => told.checked.passed += 1,
+            false => {
+                told.checked.failed += 1;
+                told.failed.push(entry.name);
+            }
         }
         let (name, fact) = (entry.name.to_owned(), entry.fact.to_owned());
-        self.checked.checks.push(Point { name, passed, detail: detail(entry, verdict), fact });
-        self.say(&point(self.checked.checks.len(), entry, verdict))
+        told.checked.checks.push(Point { name, passed, detail: detail(entry, verdict), fact });
+        told.say(&point(told.checked.checks.len(), entry, verdict))
     }
 
     /// The rest makes no sense any more.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn bail_out(&mut self, why: &str) -> Result<()> {
-        self.say(&format!("Bail out! {why}\n"))
+    pub fn bail_out(&self, why: &str) -> Result<()> {
+        self.told().say(&format!("Bail out! {why}\n"))
     }
 
     /// Says which checks have failed.
     ///
     /// Errors: some have; stdout can't be written.
-    pub fn end(&mut self) -> Result<()> {
-        let (made, failed) = (self.checked.checks.len(), self.failed.len());
-        self.checked.failed = failed as u64;
-        if self.as_json {
-            screen::print(json(&self.checked))?;
-        }
+    pub fn end(&self) -> Result<()> {
+        let told = self.told();
+        let (made, failed) = (told.checked.checks.len(), told.failed.len());
+        told.document()?;
         match failed {
-            0 => self.say(&format!("# all {made} checks passed\n")),
+            0 => told.say(&format!("# all {made} checks passed\n")),
             _ => {
-                self.say(&format!("# {failed} of {made} checks failed: {}\n", self.failed.join(", ")))?;
-                let address = &self.checked.head.target.address;
+                told.say(&format!("# {failed} of {made} checks failed: {}\n", told.failed.join(", ")))?;
+                let address = &told.checked.head.target.address;
                 bail!("cannot call {address} a good echo server: {failed} of {made} checks failed")
             }
         }
     }
 
-    fn say(&mut self, text: &str) -> Result<()> {
+    /// Waits until the user wants no more; then says so, and how the checks went that were made, and ends the program with the
+    /// status that a shell shows for the signal. It is for a thread of its own.
+    pub fn end_when_asked(&self, stop: &Stop) -> ! {
+        while !stop.is_asked() {
+            // An error would come again at once.
+            if pause(stop, Some(LONG)).is_err() {
+                thread::sleep(PAUSE);
+            }
+        }
+        // Whoever has something to tell now waits here for the end.
+        let told = self.told();
+        let _ = told.say("Bail out! interrupted\n").and_then(|()| told.document());
+        std::process::exit(stop.status())
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn say(&self, text: &str) -> Result<()> {
         if !self.as_json {
             screen::print(text)?;
+        }
+        Ok(())
+    }
+
+    fn document(&self) -> Result<()> {
+        if self.as_json {
+            screen::print(json(&self.checked))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use common::check::skip;
 use common::sockopt;
 use common::wait::{Interest, Wake, wait};
 
-use super::client::SENDINGS;
+use super::client::{Client, SENDINGS};
 use super::server::Visit;
 use crate::flow::LARGEST_DATAGRAM_BYTES;
 
@@ -18,6 +18,11 @@ const MANY_MESSAGES: usize = 100;
 const PAIRS: usize = 20;
 const BURST: usize = 100;
 const BURST_BYTES: usize = 32;
+/// A burst that fits into the receive buffer that the kernel gives if nobody asks for more.
+const IN_ORDER: usize = 200;
+/// How many there are, and in how many a reply has to overtake another: once may be the scheduler's doing.
+const BURSTS: usize = 300;
+const DISORDERLY: usize = 2;
 /// One Ethernet packet: 1,500 bytes without the headers of IPv4 and UDP.
 const PACKET_BYTES: usize = 1472;
 /// The room that many programs have for a datagram.
@@ -83,8 +88,46 @@ pub fn burst(visit: &Visit) -> Result<()> {
     client.hear_nothing()
 }
 
+pub fn order(visit: &Visit) -> Result<()> {
+    let mut client = visit.client()?;
+    if !client.is_at_home()? {
+        return skip("on the way there the network may change the order as well");
+    }
+    // A server that makes something for each client has made it then.
+    client.exchange(&visit.word(BURST_BYTES))?;
+    let mut disorderly = 0;
+    for burst in 1..=BURSTS {
+        if visit.is_half_over() {
+            break;
+        }
+        let messages: Vec<Vec<u8>> = (0..IN_ORDER).map(|_| visit.word(BURST_BYTES)).collect();
+        messages.iter().try_for_each(|message| client.say(message))?;
+        disorderly += usize::from(!comes_in_order(&client, &messages)?);
+        if disorderly == DISORDERLY {
+            bail!(
+                "in {disorderly} of {burst} bursts of {IN_ORDER} datagrams a reply overtook one to an earlier datagram"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether those of the messages that come back do so in their order. What is missing, or glued together, other checks see.
+fn comes_in_order(client: &Client, messages: &[Vec<u8>]) -> Result<bool> {
+    let (mut last, mut is_in_order) = (0, true);
+    for _ in messages {
+        let Some(reply) = client.hear_soon()? else { break };
+        let payload = client.payload(&reply);
+        if let Some(index) = messages.iter().position(|message| message == payload) {
+            is_in_order &= index >= last;
+            last = index;
+        }
+    }
+    Ok(is_in_order)
+}
+
 /// Each of the messages comes back as one datagram, in any order.
-fn comes_back(client: &super::client::Client, messages: &[Vec<u8>]) -> Result<()> {
+fn comes_back(client: &Client, messages: &[Vec<u8>]) -> Result<()> {
     let mut missing: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
     while !missing.is_empty() {
         let Some(reply) = client.hear_next()? else {
@@ -110,8 +153,9 @@ pub fn source(visit: &Visit) -> Result<()> {
     answers_from(visit, address, visit.deadline)?;
     if address.ip().to_canonical().is_loopback() && address.is_ipv4() {
         // On this machine it may have been asked on all of 127.0.0.0/8.
+        let patience = SECOND_ADDRESS + visit.server.manner.round_trip * 2 * SENDINGS;
         let second = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), address.port());
-        return answers_from(visit, second, visit.deadline.min(Instant::now() + SECOND_ADDRESS)).or_else(|error| {
+        return answers_from(visit, second, visit.deadline.min(Instant::now() + patience)).or_else(|error| {
             // Nobody there, or no such address here.
             if error.is::<Nobody>() { Ok(()) } else { Err(error) }
         });

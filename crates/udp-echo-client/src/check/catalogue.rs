@@ -9,11 +9,12 @@ use super::{alone, company};
 pub type Entry = common::check::Entry<fn(&Visit) -> Result<()>>;
 
 /// All of them. The first is the one without which no other makes sense.
-pub const ALL: [Entry; 17] = [
+pub const ALL: [Entry; 18] = [
     Entry {
         name: "prefix",
         duty: "a datagram comes back, as it is or behind a text that is always the same",
-        meaning: "It is no echo server, or what it puts before its replies changes, and nobody can take it off again.",
+        meaning: "It is no echo server; or what it puts before its replies is not what --prefix says, or changes, and nobody can \
+                  take it off again.",
         fact: "An echo service sends the data of each datagram back in an answering datagram (RFC 862). The lecture's puts \
                a text before it.",
         run: |_| Ok(()), // The first meeting has shown it.
@@ -55,6 +56,15 @@ pub const ALL: [Entry; 17] = [
         fact: "What arrives while a server is busy waits in the socket's receive buffer; what doesn't fit is dropped without \
                a word (SO_RCVBUF in socket(7)). The default has room for a few hundred small ones.",
         run: alone::burst,
+    },
+    Entry {
+        name: "order",
+        duty: "on this machine, datagrams that are sent at once come back in their order",
+        meaning: "It hands each datagram to a thread of its own, and chance decides which is first. Whoever measures a \
+                  network with it finds disorder that the network has not made.",
+        fact: "UDP promises no order, and a client has to bear with any (RFC 8085, section 3.3). But a socket hands out \
+               datagrams as they came, and within a machine nothing else changes their order.",
+        run: alone::order,
     },
     Entry {
         name: "packet",

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use common::Errno;
 use common::address::Address;
-use common::berkeley::{OwnedFd, SocketType, close, connect, recv, send, socket};
+use common::berkeley::{AsFd, OwnedFd, SocketType, close, connect, recv, send, socket};
 use common::check::skip;
 use common::prefix::Prefix;
 use common::sockopt;
-use common::wait::{Interest, Wake, wait};
+use common::wait::{Interest, Wake, wait, wait_for_any};
 
 use crate::ask::is_unreachable;
-use crate::flow::LARGEST_DATAGRAM_BYTES;
+use crate::flow::{LARGEST_DATAGRAM_BYTES, beside};
 #[cfg(unix)]
 use crate::own_name::OwnName;
 
@@ -32,10 +32,16 @@ const EXCERPT_BYTES: usize = 48;
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// One client's socket, connected to the server, with a deadline for all that happens on it.
+///
+/// Beside it is one that hears whoever else answers: that a server does so from the wrong address is for one check to say, and
+/// makes it no silent server in all the others.
 pub struct Client {
     socket: Option<OwnedFd>,
+    /// None: there is no room for it, or the server is in the file system.
+    strangers: Option<OwnedFd>,
     #[cfg(unix)]
     _name: Option<OwnName>,
+    server: Address,
     prefix: Prefix,
     timeout: Duration,
     deadline: Instant,
@@ -61,11 +67,14 @@ impl Client {
         sockopt::set_nonblocking(&socket).with_context(cannot)?;
         sockopt::set_receive_buffer(&socket, RECEIVE_BUFFER_BYTES).with_context(cannot)?;
         connect(&socket, server).with_context(cannot)?;
+        let strangers = if server.internet().is_some() { beside(&socket, server).ok() } else { None };
         let socket = Some(socket);
         Ok(Client {
             socket,
+            strangers,
             #[cfg(unix)]
             _name: name,
+            server: server.clone(),
             prefix,
             timeout,
             deadline,
@@ -75,6 +84,20 @@ impl Client {
 
     fn socket(&self) -> &OwnedFd {
         self.socket.as_ref().expect("a client has its socket until it leaves")
+    }
+
+    /// Whether the server is on this machine: then no network is between them.
+    ///
+    /// Errors: the socket is broken.
+    pub fn is_at_home(&self) -> Result<bool> {
+        let local = sockopt::getsockname(self.socket()).context("cannot ask for an address")?;
+        Ok(match (self.server.internet(), local.internet()) {
+            (Some(server), Some(local)) => {
+                let (server, local) = (server.ip().to_canonical(), local.ip().to_canonical());
+                server.is_loopback() || server == local
+            }
+            _ => true,
+        })
     }
 
     /// One echo: sends a message, again if need be, and gets it back, once.
@@ -141,14 +164,18 @@ impl Client {
     /// Errors: nobody listens there.
     fn hear(&self, until: Instant) -> Result<Option<Vec<u8>>, Errno> {
         let mut data = vec![0; LARGEST_DATAGRAM_BYTES];
-        while let Wake::Ready(_) = wait(self.socket(), Interest::IN, None, Some(until))? {
-            match recv(self.socket(), &mut data) {
-                Ok(length) => {
-                    data.truncate(length);
-                    return Ok(Some(data));
+        let sockets = [self.socket.as_ref(), self.strangers.as_ref()];
+        let awaited: Vec<_> = sockets.iter().flatten().map(|socket| (socket.as_fd(), Interest::IN)).collect();
+        while let Wake::Ready(_) = wait_for_any(&awaited, None, Some(until))? {
+            for socket in sockets.into_iter().flatten() {
+                match recv(socket, &mut data) {
+                    Ok(length) => {
+                        data.truncate(length);
+                        return Ok(Some(data));
+                    }
+                    Err(Errno::AGAIN | Errno::INTR) => {}
+                    Err(errno) => return Err(errno),
                 }
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(errno) => return Err(errno),
             }
         }
         Ok(None)
@@ -158,7 +185,18 @@ impl Client {
     ///
     /// Errors: the socket is broken.
     pub fn hear_next(&self) -> Result<Option<Vec<u8>>> {
-        let until = self.deadline.min(Instant::now() + self.timeout);
+        self.hear_within(self.timeout)
+    }
+
+    /// As [`Self::hear_next`], for datagrams that come one close behind the other.
+    ///
+    /// Errors: as [`Self::hear_next`].
+    pub fn hear_soon(&self) -> Result<Option<Vec<u8>>> {
+        self.hear_within(QUIET)
+    }
+
+    fn hear_within(&self, patience: Duration) -> Result<Option<Vec<u8>>> {
+        let until = self.deadline.min(Instant::now() + patience);
         loop {
             match self.hear(until) {
                 // That one is lost; another may still be answered.
@@ -217,7 +255,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take() {
+        for socket in [self.socket.take(), self.strangers.take()].into_iter().flatten() {
             close(socket);
         }
     }

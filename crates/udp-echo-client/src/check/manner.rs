@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use common::address::Address;
+use common::exit;
 use common::prefix::Prefix;
 
 use super::client::{Client, excerpt};
@@ -17,6 +18,8 @@ pub struct Manner {
     pub prefix: Prefix,
     /// The prefix is the user's word.
     pub is_told: bool,
+    /// How long the way there and back has taken.
+    pub round_trip: Duration,
 }
 
 /// A comment line of TAP.
@@ -33,31 +36,36 @@ impl fmt::Display for Manner {
 /// Finds out by sending two lines that nobody can have expected. Each comes back as it is, or behind something: that is the
 /// prefix.
 ///
-/// Errors: one doesn't come back; or what comes before them changes.
+/// Errors: one doesn't come back; or what comes before them changes, or is not what the user has told.
 pub fn of(address: &Address, told: Option<Prefix>, timeout: Duration) -> Result<Manner> {
-    let first = ask(address, timeout)?;
+    let (first, round_trip) = ask(address, timeout)?;
     match told {
-        Some(prefix) => Ok(Manner { prefix, is_told: true }),
+        Some(prefix) if prefix == first => Ok(Manner { prefix, is_told: true, round_trip }),
+        Some(prefix) => {
+            let what = format!("it puts \"{first}\" before its reply, and not \"{prefix}\"");
+            Err(exit::hinted(what, "without --prefix it is found out"))
+        }
         None => {
-            let second = ask(address, timeout)?;
+            let (second, other) = ask(address, timeout)?;
             if first != second {
                 bail!("first it put \"{first}\" before its reply, and then \"{second}\"");
             }
-            Ok(Manner { prefix: second, is_told: false })
+            Ok(Manner { prefix: second, is_told: false, round_trip: round_trip.max(other) })
         }
     }
 }
 
-/// What comes back before a line.
-fn ask(address: &Address, timeout: Duration) -> Result<Prefix> {
+/// What comes back before a line, and after how long.
+fn ask(address: &Address, timeout: Duration) -> Result<(Prefix, Duration)> {
     let line = format!("check {:016x}\n", RandomState::new().hash_one(()));
     let line = line.as_bytes();
     let mut client = Client::open(address, timeout)?;
+    let began = Instant::now();
     let Some(reply) = client.ask(line)? else {
         bail!("it was sent {}, and sends nothing back", excerpt(line));
     };
     match reply.strip_suffix(line).and_then(Prefix::new) {
-        Some(prefix) => Ok(prefix),
+        Some(prefix) => Ok((prefix, began.elapsed())),
         None => bail!("it was sent {}, and sends {}", excerpt(line), excerpt(&reply)),
     }
 }
@@ -68,7 +76,9 @@ mod tests {
 
     #[test]
     fn a_manner_is_told_in_a_comment() {
-        let manner = |prefix: &str, is_told| Manner { prefix: prefix.parse().unwrap(), is_told }.to_string();
+        let manner = |prefix: &str, is_told| {
+            Manner { prefix: prefix.parse().unwrap(), is_told, round_trip: Duration::ZERO }.to_string()
+        };
         assert_eq!(manner("echo -> ", false), "prefix: \"echo -> \" before each reply");
         assert_eq!(manner("", false), "no prefix: a plain echo (RFC 862)");
         assert_eq!(manner(">", true), "prefix: \">\" before each reply, as told");

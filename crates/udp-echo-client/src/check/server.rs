@@ -8,9 +8,12 @@ use common::address::Address;
 use common::check::Condition;
 use common::exit;
 
-use super::client::Client;
+use super::client::{Client, SENDINGS};
 use super::manner::Manner;
 use crate::ask::is_unreachable;
+
+/// No check asks more often one thing after the other than half as often as this.
+const ROUND_TRIPS: u32 = 200;
 
 /// The server, and what is known of it.
 pub struct Server {
@@ -18,20 +21,24 @@ pub struct Server {
     pub address: Address,
     /// How it answers.
     pub manner: Manner,
-    /// How long one check may take.
-    pub timeout: Duration,
+    /// How long a reply may take. It is asked for three times in that time, which must not be sooner than it can be there.
+    pub patience: Duration,
+    /// How long one check may take. Far away is not wrong: the way there and back doesn't count.
+    whole: Duration,
     noise: Cell<u64>,
 }
 
 impl Server {
-    /// The server at this address, which answers in this manner.
+    /// The server at this address, which answers in this manner, and has so long for each check.
     pub fn new(address: Address, manner: Manner, timeout: Duration) -> Server {
-        Server { address, manner, timeout, noise: Cell::new(0x9E37_79B9_7F4A_7C15) }
+        let patience = timeout.max(manner.round_trip * 2 * SENDINGS);
+        let whole = patience + manner.round_trip * ROUND_TRIPS;
+        Server { address, manner, patience, whole, noise: Cell::new(0x9E37_79B9_7F4A_7C15) }
     }
 
     /// What one check has to do with the server: the time for it begins.
     pub fn visit(&self) -> Visit<'_> {
-        Visit { server: self, deadline: Instant::now() + self.timeout }
+        Visit { server: self, deadline: Instant::now() + self.whole }
     }
 
     /// The largest datagram that can be answered whole, prefix and all: what the length fields of the headers have room for.
@@ -49,7 +56,7 @@ impl Server {
         match visit.client().and_then(|mut client| client.ask(&visit.word(16))) {
             Ok(Some(_)) => Condition::Serves,
             Ok(None) => {
-                let patience = humantime::format_duration(self.timeout);
+                let patience = humantime::format_duration(self.patience);
                 Condition::Silent(format!("nothing came back within {patience}"))
             }
             Err(error) if error.root_cause().downcast_ref().is_some_and(|errno| is_unreachable(*errno)) => {
@@ -74,12 +81,12 @@ impl Visit<'_> {
     /// Errors: no way there.
     pub fn client(&self) -> Result<Client> {
         let server = self.server;
-        Client::new(&server.address, server.manner.prefix.clone(), server.timeout, self.deadline)
+        Client::new(&server.address, server.manner.prefix.clone(), server.patience, self.deadline)
     }
 
     /// Whether half of the time is over: what could go on for ever ends then.
     pub fn is_half_over(&self) -> bool {
-        self.deadline.saturating_duration_since(Instant::now()) < self.server.timeout / 2
+        self.deadline.saturating_duration_since(Instant::now()) < self.server.whole / 2
     }
 
     /// So many letters, others each time.

@@ -4,12 +4,17 @@
 
 mod harness;
 
+use std::time::Duration;
+
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match, starts_with};
 
 use harness::{PATIENCE, Server, Socket, nobody, server_that_echoes, server_that_replies};
+
+/// How long a slow server takes.
+const SLOW: Duration = Duration::from_millis(500);
 
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"));
@@ -47,23 +52,27 @@ fn any_message_is_one_datagram_even_none_at_all() {
 
 #[test]
 fn a_plain_echo_is_right_and_another_prefix_can_be_named() {
-    let why = "it differs from what was sent";
-    for (reply, arguments, is_right) in [
-        ("Hello", &["Hello"][..], true),
-        ("they say: Hello", &["--prefix", "they say: ", "Hello"], true),
-        ("they say: Hello", &["Hello"], false),
-        ("echo -> Hello", &["--prefix", "", "Hello"], false),
-        ("echo -> Hell", &["Hello"], false),
-        ("echo -> Hullo", &["Hello"], false),
-        ("", &["Hello"], false),
+    const RIGHT: &str = "";
+    const WRONG: &str = ": it differs from what was sent\n";
+    const HINT: &str = ": it differs from what was sent\n\
+                        hint: the server puts another text before its replies; see --prefix\n";
+    for (reply, arguments, told) in [
+        ("Hello", &["Hello"][..], RIGHT),
+        ("they say: Hello", &["--prefix", "they say: ", "Hello"], RIGHT),
+        ("they say: Hello", &["Hello"], HINT),
+        ("echo -> Hello", &["--prefix", "", "Hello"], HINT),
+        ("echo -> Hell", &["Hello"], WRONG),
+        ("echo -> Hullo", &["Hello"], WRONG),
+        ("", &["Hello"], WRONG),
     ] {
         let server = server_that_replies(reply);
         let run = ask(&server.port, arguments).assert().stdout(format!("{reply}\n"));
-        if is_right {
-            run.success().stderr("")
+        if told == RIGHT {
+            run.success().stderr("");
         } else {
-            failed(run, why)
-        };
+            let told = format!("udp-echo-client: cannot accept the reply of 127.0.0.1:{}{told}", server.port);
+            run.code(1).stderr(told);
+        }
         server.end();
     }
 }
@@ -98,6 +107,27 @@ fn a_silent_server_is_asked_again_after_twice_as_long_each_time_and_then_given_u
 }
 
 #[test]
+fn a_server_that_is_slower_than_the_first_wait_is_soon_asked_once_only() {
+    let server = Server::that(|socket| {
+        // The first is sent twice, and so measures nothing (Karn's rule); the second, for which the wait has doubled, does.
+        assert_eq!(socket.next().0, b"one");
+        for question in [&b"one"[..], b"two", b"three", b"four"] {
+            let (heard, client) = socket.next();
+            assert_eq!(heard, question);
+            if question != b"one" {
+                std::thread::sleep(SLOW);
+            }
+            socket.reply(&[b"echo -> ", question].concat(), client);
+        }
+        socket.count_waiting()
+    });
+    let mut client = ask(&server.port, &["-", "--timeout", "400ms", "--verbose"]);
+    let run = client.write_stdin("one\ntwo\nthree\nfour\n").assert().success();
+    run.stderr(contains("sending again").count(1).and(is_match("RTO 1[0-9]{3}[.]").unwrap()));
+    assert_eq!(server.end(), 0);
+}
+
+#[test]
 fn a_server_is_asked_once_if_that_is_all_that_is_wanted() {
     let silent = Socket::new();
     let mut client = ask(&silent.port(), &["--timeout", "20ms", "--retries", "0"]);
@@ -125,6 +155,26 @@ fn what_a_stranger_sends_is_no_reply() {
     });
     ask(&server.port, &["Hello"]).assert().success().stdout("echo -> Hello\n").stderr("");
     server.end();
+}
+
+/// It is given up as a silent one is; but with a word about who has answered.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_answers_from_another_address_is_told_from_a_silent_one() {
+    let server = Server::that(|socket| {
+        let others = Socket::new();
+        let mut client = None;
+        for _ in 0..3 {
+            let (_, from) = socket.next();
+            others.reply(b"echo -> Hello", from);
+            client = Some(from);
+        }
+        others.reply(b"something else", client.unwrap());
+        others.port()
+    });
+    let run = ask(&server.port, &["--timeout", "100ms", "--retries", "2", "Hello"]).assert().stdout("");
+    let run = failed(run, "silent after 3 datagrams and ");
+    run.stderr(contains(format!("; 127.0.0.1:{} answers instead, which was not asked\n", server.end())));
 }
 
 #[test]
