@@ -43,6 +43,11 @@ fn errno_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
 fn hint(error: &Error) -> Option<&'static str> {
     let text = error.to_string();
     let listening = text.starts_with("cannot listen on ");
+    if text.starts_with("cannot use the sockets that were handed over: ") {
+        return Some(
+            "start a server for each: with systemd, a unit of its own for each ListenStream= or ListenDatagram=",
+        );
+    }
     let errno = error.chain().find_map(errno_of)?;
     #[cfg(unix)]
     if text.contains(" unix:") {
