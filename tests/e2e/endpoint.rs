@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use serde_json::Value;
 
 use crate::doors::{handing_over, server_at};
-use crate::harness::{Outcome, Server, eventually, peer, run, run_command, run_with_input};
+use crate::harness::{Outcome, Process, Server, eventually, peer, run, run_command, run_with_input};
 
 const NAME: &str = "tcp-echo-server";
 const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
@@ -78,12 +78,54 @@ fn a_socket_that_was_handed_over_is_used() {
 }
 
 #[test]
+fn a_socket_in_the_file_system_that_was_handed_over_is_used_and_its_file_left_alone() {
+    let Some(python) = peer("python3") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let text = path.to_str().unwrap();
+    let socket = format!("s = socket.socket(socket.AF_UNIX); s.bind({text:?}); s.listen(5)");
+    // A unit that says where it listens, for the case that nobody hands it the socket.
+    for own in [&[][..], &["--unix", text]] {
+        let mut command = handing_over(&python, &socket, NAME);
+        command.args(own);
+        let mut server = Process::start(command);
+        assert_eq!(server.line(), format!("{NAME}: listening on unix:{text}"));
+        run("tcp-echo-client", &[&format!("unix:{text}")]).printed("echo -> Hello world\n");
+        server.signal("TERM");
+        assert!(server.finish().0.success());
+        std::fs::remove_file(&path).expect("whoever made the socket may hand it over once more");
+    }
+    // The same with another file, which isn't looked at.
+    let other = folder.path().join("other");
+    std::fs::write(&other, "precious").unwrap();
+    let mut command = handing_over(&python, &socket, NAME);
+    command.arg("--unix").arg(&other);
+    let mut server = Process::start(command);
+    assert_eq!(server.line(), format!("{NAME}: listening on unix:{text}"));
+    server.signal("TERM");
+    assert!(server.finish().0.success());
+    assert_eq!(std::fs::read(&other).unwrap(), b"precious");
+}
+
+#[test]
 fn what_was_handed_over_and_does_not_listen_is_refused() {
     let Some(python) = peer("python3") else { return };
     for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
         let socket = format!("s = socket.socket(type=socket.{kind}); s.bind(('127.0.0.1', 0))");
         let outcome = run_command(handing_over(&python, &socket, NAME), b"");
         outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
+        assert_eq!(outcome.text(), "");
+    }
+}
+
+#[test]
+fn of_several_sockets_that_were_handed_over_none_is_left_waiting() {
+    let Some(python) = peer("python3") else { return };
+    let sockets = "s = [socket.create_server(('127.0.0.1', 0)) for _ in range(2)]";
+    for name in [NAME, "tiny-web"] {
+        let outcome = run_command(handing_over(&python, sockets, name), b"");
+        outcome.failed_with("cannot use the sockets that were handed over: there are 2, and a server has one");
+        assert!(outcome.stderr.contains("\nhint: start a server for each: "), "{outcome:?}");
         assert_eq!(outcome.text(), "");
     }
 }

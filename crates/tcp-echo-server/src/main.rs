@@ -30,6 +30,8 @@ use anyhow::Result;
 use clap::Parser;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
 use common::signal::Stop;
+#[cfg(unix)]
+use common::unix_socket::SocketFile;
 use common::wait::Patience;
 use common::{address, exit, listener, log};
 
@@ -46,8 +48,13 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     #[cfg(unix)]
-    let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
-    let listener = open(&options)?;
+    let handed_over = listener::handed_over()?;
+    #[cfg(windows)]
+    let handed_over = None;
+    // The file of a socket that was handed over is the affair of whoever made it.
+    #[cfg(unix)]
+    let _file = options.unix.as_deref().filter(|_| handed_over.is_none()).map(SocketFile::make_way).transpose()?;
+    let listener = handed_over.map_or_else(|| open(&options), Ok)?;
     let stop = Stop::on_signals()?;
     #[cfg(unix)]
     let requests = Arc::new(common::signal::Requests::on_usr1()?);
@@ -87,12 +94,8 @@ fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
     }
 }
 
-/// The server's end point: `socket`, `bind`, `listen`; or the one that this process was started with.
+/// The server's end point, unless this process was started with one: `socket`, `bind`, `listen`.
 fn open(options: &Options) -> Result<OwnedFd> {
-    #[cfg(unix)]
-    if let Some(listener) = listener::handed_over()? {
-        return Ok(listener);
-    }
     #[cfg(unix)]
     let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
     #[cfg(windows)]
