@@ -59,6 +59,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Errno::ADDRNOTAVAIL if listening => Some("--host takes an address of this machine"),
         Errno::CONNREFUSED => Some("nothing listens there; start the server first, or check the port"),
         Errno::MSGSIZE => Some("a datagram holds at most 65,507 bytes over IPv4, 65,527 over IPv6"),
+        Errno::MFILE => Some("ulimit -n raises the limit on descriptors, as far as the system lets it"),
         Errno::ACCESS if listening => Some("ports below 1024 need a privilege; choose a higher --port"),
         _ => None,
     }

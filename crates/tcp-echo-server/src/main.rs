@@ -55,10 +55,10 @@ fn run(options: Options) -> Result<()> {
     #[cfg(unix)]
     let _file = options.unix.as_deref().filter(|_| handed_over.is_none()).map(SocketFile::make_way).transpose()?;
     let listener = handed_over.map_or_else(|| open(&options), Ok)?;
+    let local = listener::address_of(&listener)?;
     let stop = Stop::on_signals()?;
     #[cfg(unix)]
     let requests = Arc::new(common::signal::Requests::on_usr1()?);
-    listener::announce(NAME, &listener)?;
     let idle = Some(options.idle_timeout).filter(|idle| !idle.is_zero());
     let echo = Echo {
         patience: Patience { stop, idle, drain: options.drain },
@@ -71,20 +71,22 @@ fn run(options: Options) -> Result<()> {
         #[cfg(unix)]
         requests,
     };
-    serve(listener, &echo, &options)?;
+    serve(listener, &echo, &options, || listener::announce_at(NAME, &local))?;
     log::line(NAME, echo.counters);
     Ok(())
 }
 
-/// Hands the listening socket to the design that was chosen.
-fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
+/// Hands the listening socket to the design that was chosen. The server is `ready` when it has all that it needs to serve.
+fn serve(listener: OwnedFd, echo: &Echo, options: &Options, ready: impl FnOnce()) -> Result<()> {
     let most = options.max_connections.map(|most| most as usize);
     #[cfg(unix)]
     if options.design == Design::Events && echo.faults.is_none() && !options.faults.never_accept {
-        return events::serve(listener, echo, most, options.workers);
+        return events::serve(listener, echo, most, options.workers, ready);
     }
     #[cfg(unix)]
     report_on_request(echo)?;
+    listener::leave_one_for_a_client(&listener)?;
+    ready();
     if options.faults.never_accept {
         return faults::never_accept(listener, echo);
     }
