@@ -90,6 +90,8 @@ fn a_socket_in_the_file_system_that_was_handed_over_is_used_and_its_file_left_al
         command.args(own);
         let mut server = Process::start(command);
         assert_eq!(server.line(), format!("{NAME}: listening on unix:{text}"));
+        let said = format!("{NAME}: --unix has no effect: a socket was handed over\n");
+        assert_eq!(server.stderr(), if own.is_empty() { "" } else { &said });
         run("tcp-echo-client", &[&format!("unix:{text}")]).printed("echo -> Hello world\n");
         server.signal("TERM");
         assert!(server.finish().0.success());
@@ -201,7 +203,7 @@ fn each_fault_is_felt_by_the_client_and_told_by_the_server() {
 
     let (client, account) = with_faults(&["--never-accept"], |server| hello(server, "500ms"));
     client.failed_with("it is not complete after 500ms");
-    assert_eq!(account, "connections 0, received 0 bytes, sent 0 bytes");
+    assert_eq!(account, "connections 0, received 0 bytes, sent 0 bytes, nobody accepted on demand");
 }
 
 #[test]
@@ -301,7 +303,7 @@ fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
             "1",
             "500ms",
             &[("connections", 1), ("lost", 1), ("sent", 1), ("timeout", 1)],
-            "0, received 0 bytes, sent 0 bytes",
+            "0, received 0 bytes, sent 0 bytes, nobody accepted on demand",
         ),
     ];
     for (faults, count, timeout, expected, account) in table {
@@ -310,6 +312,65 @@ fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
         assert_eq!((counts, told), (expected, format!("connections {account}")), "{faults:?}");
         let shortest = report["from_send"]["min_ns"].as_u64();
         assert!(!faults.contains(&"--delay") || shortest >= Some(20_000_000), "{faults:?}: {shortest:?}");
+    }
+}
+
+/// Whom SIGUSR1 asks is another thread then.
+#[test]
+fn the_account_is_told_on_request_while_something_is_wrong_on_demand() {
+    for (faults, part) in [
+        (["--stall-after", "12"], "connections 1, received 11 bytes, sent 12 bytes, stalled 1\n"),
+        (
+            ["--never-accept", "--backlog=9"],
+            "connections 0, received 0 bytes, sent 0 bytes, nobody accepted on demand\n",
+        ),
+    ] {
+        let server = Server::start(NAME, &faults);
+        let mut client = server.connect();
+        client.write_all(b"Hello world").unwrap();
+        if faults[0] == "--stall-after" {
+            client.read_exact(&mut [0; 12]).unwrap();
+        }
+        eventually("the account", || {
+            server.process.signal("USR1");
+            server.process.stderr().contains(&format!("{NAME}: {part}"))
+        });
+        drop(client);
+        assert!(server.stop().0.success());
+    }
+}
+
+#[test]
+fn an_option_without_effect_is_told_in_a_line() {
+    let workers: [(&[&str], &[&str]); 6] = [
+        (&["--workers=2", "--max-connections=9"], &[]),
+        (
+            &["--design=iterative", "--workers=2", "--max-connections=9"],
+            &["--workers has no effect: one client", "--max-connections has no effect: one client"],
+        ),
+        (&["--design=threads", "--workers=2", "--max-connections=9"], &["--workers has no effect: each client"]),
+        (
+            &["--design=events", "--workers=2", "--delay=1ms"],
+            &["--design has no effect: with faults", "--workers has no effect: with faults"],
+        ),
+        (&["--once", "--workers=2"], &["--workers has no effect: only one client"]),
+        (
+            &["--never-accept", "--design=threads", "--once"],
+            &["--design has no effect: nobody", "--once has no effect: nobody"],
+        ),
+    ];
+    for (options, expected) in workers {
+        let server = Server::start(NAME, options);
+        let said = server.stops_well();
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{options:?}: {said}");
+        for part in expected {
+            assert!(lines.iter().any(|line| line.starts_with(&format!("{NAME}: {part}"))), "{options:?}: {said}");
+        }
+    }
+    for fault in ["--delay=1s", "--chunk=3", "--stall-after=1", "--reset-after=1", "--close-after=1"] {
+        let outcome = run(NAME, &["--never-accept", fault]);
+        assert_eq!((outcome.status.code(), outcome.text().as_str()), (Some(2), ""), "{fault}");
     }
 }
 

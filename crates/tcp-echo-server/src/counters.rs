@@ -34,6 +34,8 @@ pub struct Counters {
     pub stalled: Counter,
     pub reset: Counter,
     pub closed: Counter,
+    /// On demand, no client was accepted.
+    accepts_nobody: bool,
 }
 
 /// A number that grows.
@@ -52,6 +54,11 @@ impl Counter {
 }
 
 impl Counters {
+    /// Nothing has happened yet; and, if so demanded, nothing will.
+    pub fn new(accepts_nobody: bool) -> Counters {
+        Counters { accepts_nobody, ..Counters::default() }
+    }
+
     /// A client was given up.
     pub fn gave_up(&self, why: GaveUp) {
         match why {
@@ -87,7 +94,11 @@ impl fmt::Display for Counters {
             ("reset on demand", &self.reset),
             ("closed early", &self.closed),
         ];
-        others.iter().filter(|(_, count)| count.get() > 0).try_for_each(|(what, n)| write!(f, ", {what} {}", n.get()))
+        others
+            .iter()
+            .filter(|(_, count)| count.get() > 0)
+            .try_for_each(|(what, n)| write!(f, ", {what} {}", n.get()))?;
+        if self.accepts_nobody { f.write_str(", nobody accepted on demand") } else { Ok(()) }
     }
 }
 

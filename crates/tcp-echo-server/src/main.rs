@@ -27,7 +27,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::Parser;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
 use common::signal::Stop;
 #[cfg(unix)]
@@ -35,13 +34,14 @@ use common::unix_socket::SocketFile;
 use common::wait::Patience;
 use common::{address, exit, listener, log};
 
+use counters::Counters;
 use echo::Echo;
 use options::{Design, Options};
 
 const NAME: &str = "tcp-echo-server";
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::read();
     exit::report(NAME, run(options))
 }
 
@@ -51,6 +51,7 @@ fn run(options: Options) -> Result<()> {
     let handed_over = listener::handed_over()?;
     #[cfg(windows)]
     let handed_over = None;
+    options.without_effect(handed_over.is_some()).for_each(|line| log::line(NAME, line));
     // The file of a socket that was handed over is the affair of whoever made it.
     #[cfg(unix)]
     let _file = options.unix.as_deref().filter(|_| handed_over.is_none()).map(SocketFile::make_way).transpose()?;
@@ -67,7 +68,7 @@ fn run(options: Options) -> Result<()> {
         once: options.once,
         verbose: options.verbose,
         faults: Some(options.faults.clone()).filter(options::Faults::any),
-        counters: Arc::default(),
+        counters: Arc::new(Counters::new(options.faults.never_accept)),
         #[cfg(unix)]
         requests,
     };

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use common::cli;
 use common::prefix::Prefix;
 
@@ -76,6 +77,57 @@ pub struct Options {
 
     #[command(flatten)]
     pub faults: Faults,
+
+    /// What stood on the command line, by name.
+    #[arg(skip)]
+    given: Vec<String>,
+}
+
+impl Options {
+    /// Reads the command line. Wrong usage ends the process, with status 2.
+    pub fn read() -> Options {
+        let matches = Options::command().get_matches();
+        let mut options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let is_given = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        options.given = matches.ids().map(clap::Id::as_str).filter(is_given).map(str::to_owned).collect();
+        options
+    }
+
+    /// A line for each option that was given and does nothing, because of another or because the socket was `handed_over`. A
+    /// script may well try one design after the other with the same options: so that's no wrong usage.
+    pub fn without_effect(&self, handed_over: bool) -> impl Iterator<Item = String> + '_ {
+        let faults = &self.faults;
+        #[cfg(unix)]
+        let uses_events = self.design == Design::Events;
+        #[cfg(windows)]
+        let uses_events = false;
+        let causes: [(bool, &str, &[&str]); 6] = [
+            (handed_over, "a socket was handed over", &["host", "port", "unix", "unix_mode", "backlog"]),
+            (
+                faults.never_accept,
+                "nobody is accepted",
+                &[
+                    "design",
+                    "prefix",
+                    "buffer",
+                    "max_connections",
+                    "workers",
+                    "idle_timeout",
+                    "drain",
+                    "once",
+                    "verbose",
+                ],
+            ),
+            (faults.any() && uses_events, "with faults on demand each client has a thread", &["design", "workers"]),
+            (self.design == Design::Iterative, "one client is served at a time", &["max_connections", "workers"]),
+            (self.design == Design::Threads, "each client has a thread", &["workers"]),
+            (self.once, "only one client is served", &["max_connections", "workers"]),
+        ];
+        self.given.iter().filter_map(move |given| {
+            let (_, cause, _) = causes.iter().find(|(so, _, names)| *so && names.contains(&given.as_str()))?;
+            Some(format!("--{} has no effect: {cause}", given.replace('_', "-")))
+        })
+    }
 }
 
 /// How clients are served.
@@ -122,7 +174,7 @@ pub struct Faults {
     pub close_after: Option<u64>,
 
     /// Listen, but never accept anybody
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["delay", "chunk", "end"])]
     pub never_accept: bool,
 
     /// Where the random numbers begin: the same ones for the same seed
