@@ -199,6 +199,11 @@ fn each_fault_is_felt_by_the_client_and_told_by_the_server() {
     client.failed_with("it ended early: 4 of 11 bytes came back");
     assert_eq!(account, format!("{part}, closed early 1"));
 
+    // In the middle of the prefix.
+    let (client, account) = with_faults(&["--close-after", "5"], |server| hello(server, LONG));
+    client.failed_with("it ended early: 0 of 11 bytes came back");
+    assert!(account.ends_with(", closed early 1"), "{account}");
+
     let (client, account) = with_faults(&["--reset-after", "12"], |server| hello(server, LONG));
     client.failed_with("connection reset by peer");
     assert_eq!(account, format!("{part}, reset on demand 1"));
