@@ -39,6 +39,8 @@ fn errno_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
     errno.or_else(|| cause.downcast_ref::<std::io::Error>().and_then(Errno::from_io_error))
 }
 
+const MORE_DESCRIPTORS: &str = "ulimit -n raises the limit on descriptors, as far as the system lets it";
+
 /// What to do about an error, where that's the same whoever meets it.
 fn hint(error: &Error) -> Option<&'static str> {
     let text = error.to_string();
@@ -47,6 +49,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         return Some(
             "start a server for each: with systemd, a unit of its own for each ListenStream= or ListenDatagram=",
         );
+    }
+    if text.contains(": the limit on descriptors leaves room for ") {
+        return Some(MORE_DESCRIPTORS);
     }
     let errno = error.chain().find_map(errno_of)?;
     #[cfg(unix)]
@@ -59,7 +64,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Errno::ADDRNOTAVAIL if listening => Some("--host takes an address of this machine"),
         Errno::CONNREFUSED => Some("nothing listens there; start the server first, or check the port"),
         Errno::MSGSIZE => Some("a datagram holds at most 65,507 bytes over IPv4, 65,527 over IPv6"),
-        Errno::MFILE => Some("ulimit -n raises the limit on descriptors, as far as the system lets it"),
+        Errno::MFILE => Some(MORE_DESCRIPTORS),
         Errno::ACCESS if listening => Some("ports below 1024 need a privilege; choose a higher --port"),
         _ => None,
     }

@@ -40,7 +40,7 @@ pub struct Options {
     pub prefix: Prefix,
 
     /// Clients that may wait to be accepted; the system may allow fewer (net.core.somaxconn)
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..=65_535))]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = cli::whole::<i32>(1..=65_535))]
     pub backlog: i32,
 
     /// Most bytes to receive at once; the lecture has 1024
@@ -48,12 +48,12 @@ pub struct Options {
     pub buffer: usize,
 
     /// Most clients to serve at once; the others wait [default: as many as there are descriptors for, with threads 1024]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = cli::whole::<u32>(1..=u64::MAX))]
     pub max_connections: Option<u32>,
 
     /// Event loops for --design events, each a thread [default: one for each processor]
     #[cfg(unix)]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = cli::whole::<u16>(1..=1024))]
     pub workers: Option<u16>,
 
     /// How long a client may be silent before it is cut off; 0s: for ever
@@ -162,15 +162,15 @@ pub struct Faults {
     pub chunk: Option<usize>,
 
     /// Send each client N bytes, then nothing more
-    #[arg(long, value_name = "N", group = "end")]
+    #[arg(long, value_name = "N", group = "end", value_parser = cli::whole::<u64>(0..=u64::MAX))]
     pub stall_after: Option<u64>,
 
     /// Send each client N bytes, then reset the connection
-    #[arg(long, value_name = "N", group = "end")]
+    #[arg(long, value_name = "N", group = "end", value_parser = cli::whole::<u64>(0..=u64::MAX))]
     pub reset_after: Option<u64>,
 
     /// Send each client N bytes, then close the connection
-    #[arg(long, value_name = "N", group = "end")]
+    #[arg(long, value_name = "N", group = "end", value_parser = cli::whole::<u64>(0..=u64::MAX))]
     pub close_after: Option<u64>,
 
     /// Listen, but never accept anybody
@@ -178,7 +178,7 @@ pub struct Faults {
     pub never_accept: bool,
 
     /// Where the random numbers begin: the same ones for the same seed
-    #[arg(long, value_name = "N", requires = "chunk")]
+    #[arg(long, value_name = "N", requires = "chunk", value_parser = cli::whole::<u64>(0..=u64::MAX))]
     pub seed: Option<u64>,
 }
 
