@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::process::Stdio;
+use std::thread;
 
 use super::{SERVERS, shell};
 use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process};
@@ -114,16 +115,16 @@ fn nobody_reading_stdout_or_stderr_is_not_the_end() {
 #[cfg(unix)]
 fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    for name in SERVERS {
+    for (name, reads_on) in SERVERS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let mut command = command(program(name));
         let own = if name == "tiny-web" { "--drain=0s" } else { "--verbose" };
-        command.args(["--host", "127.0.0.1", "--port", "0", own]);
+        command.args(["--host", "127.0.0.1", "--port", "0", "--trace", own]);
         let both = (writer.try_clone().unwrap(), writer.try_clone().unwrap());
         let mut server = command.stdin(Stdio::null()).stdout(both.0).stderr(both.1).spawn().unwrap();
         drop(command);
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
-        let ready = lines.next().unwrap();
+        let ready = lines.find(|line| line.contains(": listening on ")).unwrap();
         let port = ready.rsplit(':').next().unwrap().to_owned();
         assert_eq!(lines.next(), Some(format!("{name}: this machine only")));
         let mut has_room = || {
@@ -134,15 +135,28 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
             }
         };
         while has_room() {}
-        for _ in 0..3 {
-            match name {
-                "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-                "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-                _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
-            }
+        let visit = || match name {
+            "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
+        };
+        (0..3).for_each(|_| visit());
+        if reads_on {
+            drop(writer);
+            let reader = thread::spawn(move || lines.collect::<Vec<_>>());
+            visit();
+            signal_process(server.id(), "TERM");
+            assert!(server.wait().unwrap().success());
+            let lines = reader.join().unwrap();
+            let lost =
+                lines.iter().filter_map(|line| line.split_once(": lines of the trace for which there was no room: "));
+            let lost: Vec<u32> = lost.map(|(_, count)| count.parse().unwrap()).collect();
+            assert!(lost.len() == 1 && lost[0] > 3, "{name}, told once: {lines:?}");
+            assert!(lines.iter().any(|line| line.contains(" close(")), "{name}, and the trace goes on: {lines:?}");
+        } else {
+            signal_process(server.id(), "TERM");
+            assert!(server.wait().unwrap().success(), "{name} does not wait for anybody to hear its account either");
         }
-        signal_process(server.id(), "TERM");
-        assert!(server.wait().unwrap().success(), "{name} does not wait for anybody to hear its account either");
     }
 }
 
