@@ -1,6 +1,8 @@
 //! Other ways to reach our TCP server than a port of its own: a socket in the file system, one that was handed over; and its
 //! account, and the faults that it has on demand.
 
+mod handed_over;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -8,8 +10,8 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
-use crate::doors::{handing_over, server_at};
-use crate::harness::{Outcome, Process, Server, eventually, peer, run, run_command, run_with_input};
+use crate::doors::server_at;
+use crate::harness::{Outcome, Server, eventually, run, run_with_input};
 
 const NAME: &str = "tcp-echo-server";
 /// What stands in every account, and of which nothing has happened.
@@ -64,74 +66,6 @@ fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
     run(NAME, &["--unix", nowhere.to_str().unwrap()]).failed_with("no such file or directory");
     let long = folder.path().join("x".repeat(120));
     run(NAME, &["--unix", long.to_str().unwrap()]).failed_with("file name too long");
-}
-
-#[test]
-fn a_socket_that_was_handed_over_is_used() {
-    let Some(python) = peer("python3") else { return };
-    let socket = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(5)";
-    for design in DESIGNS {
-        let mut command = handing_over(&python, socket, NAME);
-        command.args(["--design", design]);
-        let server = Server::ready(NAME, command);
-        run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
-        server.stops_well();
-    }
-}
-
-#[test]
-fn a_socket_in_the_file_system_that_was_handed_over_is_used_and_its_file_left_alone() {
-    let Some(python) = peer("python3") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("echo.sock");
-    let text = path.to_str().unwrap();
-    let socket = format!("s = socket.socket(socket.AF_UNIX); s.bind({text:?}); s.listen(5)");
-    // A unit that says where it listens, for the case that nobody hands it the socket.
-    for own in [&[][..], &["--unix", text]] {
-        let mut command = handing_over(&python, &socket, NAME);
-        command.args(own);
-        let mut server = Process::start(command);
-        assert_eq!(server.line(), format!("{NAME}: listening on unix:{text}"));
-        let said = format!("{NAME}: --unix has no effect: a socket was handed over\n");
-        assert_eq!(server.stderr(), if own.is_empty() { "" } else { &said });
-        run("tcp-echo-client", &[&format!("unix:{text}")]).printed("echo -> Hello world\n");
-        server.signal("TERM");
-        assert!(server.finish().0.success());
-        std::fs::remove_file(&path).expect("whoever made the socket may hand it over once more");
-    }
-    // The same with another file, which isn't looked at.
-    let other = folder.path().join("other");
-    std::fs::write(&other, "precious").unwrap();
-    let mut command = handing_over(&python, &socket, NAME);
-    command.arg("--unix").arg(&other);
-    let mut server = Process::start(command);
-    assert_eq!(server.line(), format!("{NAME}: listening on unix:{text}"));
-    server.signal("TERM");
-    assert!(server.finish().0.success());
-    assert_eq!(std::fs::read(&other).unwrap(), b"precious");
-}
-
-#[test]
-fn what_was_handed_over_and_does_not_listen_is_refused() {
-    let Some(python) = peer("python3") else { return };
-    for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
-        let socket = format!("s = socket.socket(type=socket.{kind}); s.bind(('127.0.0.1', 0))");
-        let outcome = run_command(handing_over(&python, &socket, NAME), b"");
-        outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
-        assert_eq!(outcome.text(), "");
-    }
-}
-
-#[test]
-fn of_several_sockets_that_were_handed_over_none_is_left_waiting() {
-    let Some(python) = peer("python3") else { return };
-    let sockets = "s = [socket.create_server(('127.0.0.1', 0)) for _ in range(2)]";
-    for name in [NAME, "tiny-web"] {
-        let outcome = run_command(handing_over(&python, sockets, name), b"");
-        outcome.failed_with("cannot use the sockets that were handed over: there are 2, and a server has one");
-        assert!(outcome.stderr.contains("\nhint: start a server for each: "), "{outcome:?}");
-        assert_eq!(outcome.text(), "");
-    }
 }
 
 #[test]
@@ -330,13 +264,11 @@ fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
 /// Whom SIGUSR1 asks is another thread then.
 #[test]
 fn the_account_is_told_on_request_while_something_is_wrong_on_demand() {
-    for (faults, part) in [
-        (["--stall-after", "12"], "connections 1, received 11 bytes, sent 12 bytes, stalled 1\n"),
-        (
-            ["--never-accept", "--backlog=9"],
-            "connections 0, received 0 bytes, sent 0 bytes, nobody accepted on demand\n",
-        ),
+    for (faults, (bytes, fault)) in [
+        (["--stall-after", "12"], ("1, received 11 bytes, sent 12 bytes", "stalled 1")),
+        (["--never-accept", "--backlog=9"], ("0, received 0 bytes, sent 0 bytes", "nobody accepted on demand")),
     ] {
+        let account = format!("{NAME}: connections {bytes}{ALL_WELL}, {fault}\n");
         let server = Server::start(NAME, &faults);
         let mut client = server.connect();
         client.write_all(b"Hello world").unwrap();
@@ -345,7 +277,7 @@ fn the_account_is_told_on_request_while_something_is_wrong_on_demand() {
         }
         eventually("the account", || {
             server.process.signal("USR1");
-            server.process.stderr().contains(&format!("{NAME}: {}", part.replace("{}", ALL_WELL)))
+            server.process.stderr().contains(&account)
         });
         drop(client);
         assert!(server.stop().0.success());
