@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     for subject in &subjects {
         println!("  {:<9}  {}", subject.name, crowd(&bench, subject, crowd_size)?);
     }
-    println!("  {:<9}  {} (with its usual --max-connections)", bounded.name, crowd(&bench, &bounded, crowd_size)?);
+    println!("  {:<9}  at its usual limit: {}", bounded.name, crowd(&bench, &bounded, crowd_size)?);
     println!("\nThe verdicts of tcp-echo-client check");
     for subject in &subjects {
         println!("  {:<9}  {}", subject.name, verdicts(&bench, subject)?);
