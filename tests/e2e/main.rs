@@ -21,6 +21,8 @@ mod network;
 mod peers;
 mod tcp;
 mod trace;
+#[cfg(target_os = "linux")]
+mod turns;
 mod udp;
 mod udp_check;
 mod udp_measure;

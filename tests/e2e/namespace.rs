@@ -8,15 +8,18 @@ use std::net::SocketAddrV4;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, sendto, socket_with};
 
-use crate::harness::{Process, command, program, run_command, skip};
+use crate::harness::{Process, command, eventually, program, run_within, skip};
 
 /// Says to the test that is run again that it is inside.
 const INSIDE: &str = "E2E_INSIDE_A_NAMESPACE";
+/// The bound on a whole test. Each of its steps has a bound of its own; there may be hundreds of them.
+const WHOLE_TEST: Duration = Duration::from_secs(600);
 /// The programs that tests need inside, where nothing can be built.
-const PROGRAMS: [&str; 4] = ["tcp-echo-server", "tcp-echo-client", "udp-echo-server", "udp-echo-client"];
+const PROGRAMS: [&str; 5] = ["tcp-echo-server", "tcp-echo-client", "udp-echo-server", "udp-echo-client", "tiny-web"];
 
 /// Does `body` in a network and mount namespace of its own, where only the loopback interface is up: runs this test once
 /// more, as a process below unshare(1). Where that isn't possible, the test is skipped.
@@ -35,7 +38,7 @@ pub fn inside<F: FnOnce()>(body: F) {
     unshare.arg("--").arg(again.get_program()).args(again.get_args());
     unshare.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     unshare.env(INSIDE, "").env("E2E_PROGRAMS", serde_json::Value::Object(programs).to_string());
-    let outcome = run_command(unshare, b"");
+    let outcome = run_within(WHOLE_TEST, unshare, b"");
     let text = outcome.text();
     assert!(outcome.status.success() && text.contains(" 1 passed;"), "inside: {text}\n{}", outcome.stderr);
 }
@@ -135,6 +138,14 @@ impl Neighbour {
         neighbour.ip("link set there addrgenmode none");
         ip("link set here up");
         neighbour.ip("link set there up");
+        // Until the kernel has seen that the other end is up as well, it throws away what is sent.
+        eventually("a cable that carries", || {
+            [Command::new("ip"), neighbour.command(Path::new("ip"))].into_iter().all(|mut ip| {
+                let end = ip.args(["-oneline", "link", "show", "type", "veth"]).output().unwrap();
+                let end = String::from_utf8_lossy(&end.stdout);
+                end.contains(" state UP ") && !end.contains(" qdisc noop ")
+            })
+        });
         neighbour
     }
 

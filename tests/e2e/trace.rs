@@ -1,18 +1,20 @@
 //! `--trace` and `--trace-file` tell what strace sees: the same calls in the same order, on the same descriptors, with the
 //! same data and the same results. Turned off, they cost no system call.
+//!
+//! Here is how the two are compared, and the programs for TCP; `udp.rs` has those for UDP.
 
 mod call;
 mod harmless;
 pub mod lines;
 pub mod strace;
+mod udp;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
-use std::net::UdpSocket;
 use std::process::Command;
 
 use self::call::Call;
-use crate::harness::{SOON, Server, program, run, run_command};
+use crate::harness::{Server, run, run_command};
 
 /// How much of the data is looked at: as much as a line of the text trace has, and as one of the trace file has.
 const TEXT_BYTES: usize = 32;
@@ -30,8 +32,6 @@ enum Tell {
 /// that only one thread at a time does something with a descriptor, or with one direction of it.
 type Order = fn(&Call) -> (i64, bool);
 const ONE_THREAD: Order = |_| (0, false);
-/// The main thread wakes the one that receives: which of the two tells of it first is a matter of chance.
-const WOKEN_IN_THE_END: Order = |call| (i64::from(call.name == "shutdown"), false);
 const A_THREAD_FOR_EACH_DESCRIPTOR: Order = |call| (call.about(), false);
 const A_THREAD_FOR_EACH_DIRECTION: Order = |call| (call.about(), ["read", "send", "shutdown"].contains(&&*call.name));
 
@@ -203,111 +203,6 @@ fn tcp_echo_server_with_three_clients_at_once() {
     }
 }
 
-/// The command that uses the UDP client so: the word stands before all options.
-fn measuring(command: Command, how: &str) -> Command {
-    let client = program("udp-echo-client");
-    let mut measuring = Command::new(command.get_program());
-    for argument in command.get_args() {
-        measuring.arg(argument);
-        if argument == client {
-            measuring.arg(how);
-        }
-    }
-    measuring
-}
-
-#[test]
-fn udp_echo_client_that_pings_is_refused_or_loads() {
-    let server = Server::start("udp-echo-server", &[]);
-    let (host, port) = (server.host(), server.port());
-    tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
-        let ping = [&host, &port, "--count", "2", "--interval", "200ms", "--timeout", "60s"];
-        client(measuring(command, "ping"), &ping, b"")
-    });
-    // How many come at a time is different each time.
-    for tell in [Tell::Json, Tell::Text] {
-        let load = |command| client(measuring(command, "load"), &[&host, &port, "--count", "20", "--flows", "2"], b"");
-        let Some((seen, told)) = watch("udp-echo-client", &[], tell, &load) else { return };
-        assert_eq!(told, seen, "{tell:?}");
-        assert!(seen.iter().any(|call| call.name == "sendmmsg") && seen.iter().any(|call| call.name == "recvmmsg"));
-    }
-    let (_socket, refusing) = lines::refusing_udp_port();
-    let (host, port) = (refusing.ip().to_string(), refusing.port().to_string());
-    tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
-        let mut ping = measuring(command, "ping");
-        ping.args([&host, &port, "--count", "2", "--interval", "200ms"]);
-        let outcome = run_command(ping, b"");
-        assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
-        outcome.stderr.split("udp-echo-client: ").next().unwrap().to_owned()
-    });
-}
-
-#[test]
-fn udp_echo_client_with_two_lines() {
-    let server = Server::start("udp-echo-server", &[]);
-    tells_what_strace_sees("udp-echo-client", &[], ONE_THREAD, &|command| {
-        let arguments = [&server.host(), &server.port(), "-", "--timeout", "60s"];
-        client(command, &arguments, b"Hello world\n\x00\x01\x07\x1b\xff 8\n\n")
-    });
-}
-
-/// Sends three datagrams to a UDP server, each when the one before is answered.
-fn three_datagrams(server: &Server, from: &str) {
-    let client = UdpSocket::bind(from).unwrap();
-    client.set_read_timeout(Some(SOON)).unwrap();
-    client.connect((client.local_addr().unwrap().ip(), server.address.port())).unwrap();
-    for datagram in [&b"Hello world"[..], b"", &[0x1b; 2000]] {
-        client.send(datagram).unwrap();
-        assert_eq!(client.recv(&mut [0; 4000]).unwrap(), datagram.len() + 8);
-    }
-}
-
-/// Two long datagrams in one piece, which are too long to be sent back as such, and two short ones, which are not.
-#[cfg(target_os = "linux")]
-fn two_pieces(server: &Server, from: &str) {
-    let client = UdpSocket::bind(from).unwrap();
-    client.set_read_timeout(Some(SOON)).unwrap();
-    let to = (client.local_addr().unwrap().ip(), server.address.port()).into();
-    for length in [2000, 4] {
-        let data = vec![b'"'; 2 * length];
-        common::datagrams::sendmsg_cut(&client, &[std::io::IoSlice::new(&data)], length as u16, &to, None).unwrap();
-        for _ in 0..2 {
-            assert_eq!(client.recv(&mut [0; 4000]).unwrap(), length + 8);
-        }
-    }
-}
-
-#[test]
-fn udp_echo_server_on_one_address() {
-    tells_what_strace_sees("udp-echo-server", &[], ONE_THREAD, &|command| {
-        let arguments = ["--host", "127.0.0.1", "--design", "simple"];
-        server("udp-echo-server", command, &arguments, &|server| three_datagrams(server, "127.0.0.1:0"))
-    });
-}
-
-#[test]
-fn udp_echo_server_on_every_interface() {
-    tells_what_strace_sees("udp-echo-server", &[], ONE_THREAD, &|command| {
-        server("udp-echo-server", command, &["--host", "", "--design", "simple"], &|server| {
-            three_datagrams(server, "127.0.0.2:0");
-            three_datagrams(server, "[::1]:0");
-        })
-    });
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn udp_echo_server_with_many_datagrams_at_once() {
-    for host in ["127.0.0.1", ""] {
-        tells_what_strace_sees("udp-echo-server", &[], WOKEN_IN_THE_END, &|command| {
-            server("udp-echo-server", command, &["--host", host, "--design", "batch"], &|server| {
-                three_datagrams(server, "127.0.0.1:0");
-                two_pieces(server, "127.0.0.1:0");
-            })
-        });
-    }
-}
-
 #[test]
 fn tiny_web_with_two_requests_on_a_connection_and_another_connection() {
     let folder = tempfile::tempdir().unwrap();
@@ -326,7 +221,8 @@ fn tiny_web_with_two_requests_on_a_connection_and_another_connection() {
                         head.push(byte[0]);
                     }
                 }
-                for client in [&mut first, &mut second] {
+                // Each leaves at once: the server waits for that, but not for long.
+                for mut client in [first, second] {
                     client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
                     client.read_to_end(&mut Vec::new()).unwrap();
                 }

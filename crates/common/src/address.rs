@@ -77,6 +77,31 @@ impl fmt::Display for Address {
     }
 }
 
+/// A client's address in as little as it takes, for the day when something is to be told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// IPv4 where that's what it means. None: a process of this machine, at the other end of a socket in the file system.
+    pub ip: Option<IpAddr>,
+    port: u16,
+}
+
+impl From<&Address> for Peer {
+    fn from(address: &Address) -> Peer {
+        let address = address.internet();
+        let ip = address.map(|address| address.ip().to_canonical());
+        Peer { ip, port: address.map_or(0, |address| address.port()) }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip {
+            Some(ip) => SocketAddr::new(ip, self.port).fmt(f),
+            None => write!(f, "a process of this machine"),
+        }
+    }
+}
+
 /// What a user calls a server: `localhost:2000`, `unix:PATH`.
 pub fn called(host: &str, port: u16) -> String {
     if host.starts_with("unix:") { host.to_owned() } else { format!("{host}:{port}") }

@@ -47,6 +47,10 @@ struct Entry<C> {
     link: Link,
     /// The kernel tells of room to send as well.
     sends: bool,
+    /// It is among those that have more to do.
+    busy: bool,
+    /// The client has sent its last byte.
+    ended: bool,
     given_up: bool,
     conversation: C,
 }
@@ -63,8 +67,8 @@ pub struct EventLoop<'a, S: Service> {
     requests: Option<&'a Requests>,
     connections: Slab<Entry<S::Conversation>>,
     idle: IdleLists,
-    /// Those that have more to do than their turn allowed, and whether each's client has sent its last byte.
-    busy: VecDeque<(usize, bool)>,
+    /// Those that have more to do than their turn allowed, each once: in a round, everybody has one turn.
+    busy: VecDeque<usize>,
     /// Those that were given up, and until when they may linger, in the order of that.
     lingering: VecDeque<(Instant, usize)>,
     /// The server has been asked to stop, and all connections know.
@@ -134,7 +138,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     INBOX => handed_over = true,
                     STOP => {}
                     REQUEST => self.report(),
-                    Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
+                    Token(key) => self.is_ready(key, event.is_read_closed() || event.is_error()),
                 }
             }
             self.go_on_with_the_busy();
@@ -176,9 +180,22 @@ impl<'a, S: Service> EventLoop<'a, S> {
     #[inline(never)]
     fn go_on_with_the_busy(&mut self) {
         for _ in 0..self.busy.len() {
-            if let Some((key, ended)) = self.busy.pop_front() {
-                self.go_on(key, ended);
+            let Some(key) = self.busy.pop_front() else { return };
+            // It may have been closed, and its place taken by one that isn't busy.
+            if self.connections.get_mut(key).is_some_and(|entry| std::mem::take(&mut entry.busy)) {
+                self.go_on(key);
             }
+        }
+    }
+
+    /// The kernel says that a connection can go on. One that has more to do anyway waits for its turn.
+    #[inline(always)]
+    fn is_ready(&mut self, key: usize, ended: bool) {
+        // One that was closed a moment ago may still have an event.
+        let Some(entry) = self.connections.get_mut(key) else { return };
+        entry.ended |= ended;
+        if !entry.busy {
+            self.go_on(key);
         }
     }
 
@@ -186,24 +203,23 @@ impl<'a, S: Service> EventLoop<'a, S> {
     /// returns dearly on a processor that forgets meanwhile where to (Linux's `spec_rstack_overflow`, `retbleed`). With one such
     /// return, an echo cost a fifth more.
     #[inline(always)]
-    fn go_on(&mut self, key: usize, ended: bool) {
-        // One that was closed a moment ago may still have an event.
+    fn go_on(&mut self, key: usize) {
         let Some(entry) = self.connections.get_mut(key) else { return };
-        let next = self.service.go_on(&mut entry.conversation, &entry.connection, ended);
+        let next = self.service.go_on(&mut entry.conversation, &entry.connection, entry.ended);
         if !entry.given_up && next != Next::Close {
             let clock = self.service.clock(&mut entry.conversation);
             self.idle.touch(key, clock, &mut self.connections);
         }
         if next != Next::Input {
-            self.is_next(key, next, ended);
+            self.is_next(key, next);
         }
     }
 
     #[inline(never)]
-    fn is_next(&mut self, key: usize, next: Next, ended: bool) {
+    fn is_next(&mut self, key: usize, next: Next) {
         match next {
             Next::Input => {}
-            Next::Turn => self.busy.push_back((key, ended)),
+            Next::Turn => self.has_more(key),
             Next::Room => {
                 let entry = &mut self.connections[key];
                 if !entry.sends {
@@ -216,9 +232,16 @@ impl<'a, S: Service> EventLoop<'a, S> {
             }
             Next::End => {
                 self.linger(key);
-                self.busy.push_back((key, ended));
+                self.has_more(key);
             }
             Next::Close => self.close(key),
+        }
+    }
+
+    /// A connection is to have another turn, after the others.
+    fn has_more(&mut self, key: usize) {
+        if !std::mem::replace(&mut self.connections[key].busy, true) {
+            self.busy.push_back(key);
         }
     }
 
@@ -247,7 +270,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
         self.stop_accepting();
         (self.stopping, self.finished) = (true, true);
         for key in self.keys() {
-            self.go_on(key, false);
+            self.go_on(key);
         }
     }
 
@@ -282,9 +305,11 @@ impl<'a, S: Service> EventLoop<'a, S> {
         let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
         if next == Next::Room {
             let clock = Clock { renewed: true, ..self.service.clock(&mut entry.conversation) };
-            return self.idle.touch(key, clock, &mut self.connections);
+            self.idle.touch(key, clock, &mut self.connections);
+            // Where all that was left could be sent, the kernel has no reason to tell of room.
+            return self.has_more(key);
         }
         self.linger(key);
-        self.is_next(key, next, false);
+        self.is_next(key, next);
     }
 }

@@ -4,14 +4,12 @@
 //! in the middle of its client's affairs; here nobody waits, so what a client has still to get is kept until there is room,
 //! and nothing more is read from it until then. The loop itself, which tiny-web shares, is `common::events`.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result};
-use common::address::{Address, show};
+use common::address::{Address, Peer};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::events::{Crew, EventLoop, Next, Service};
 use common::wait::GaveUp;
@@ -87,32 +85,6 @@ struct Conversation {
     unsent: Option<Box<Unsent>>,
     peer: Peer,
     given_up: bool,
-}
-
-/// A client's address in as little as it takes, for the day when something is to be told of it.
-struct Peer {
-    ip: [u8; 16],
-    port: u16,
-}
-
-impl From<&Address> for Peer {
-    fn from(address: &Address) -> Peer {
-        let Some(address) = address.internet() else { return Peer { ip: [0; 16], port: 0 } };
-        let ip = match address.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
-        Peer { ip: ip.octets(), port: address.port() }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            0 => write!(f, "a process of this machine"),
-            port => show(&SocketAddr::new(self.ip.into(), port)).fmt(f),
-        }
-    }
 }
 
 /// The rest of a reply that didn't fit between us and the client.

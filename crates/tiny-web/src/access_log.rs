@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use common::address::Peer;
 use common::{exit, listener, log};
 
-use crate::peer::Peer;
-use crate::request::{self, Fields};
+use crate::request::{self, Fields, Limits};
 use crate::status::Status;
 
 /// Where the lines go.
@@ -76,11 +76,11 @@ impl AccessLog {
     }
 
     /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
-    pub fn write(&self, line: &[u8]) {
+    pub fn write(&self, line: &str) {
         match self {
-            AccessLog::Stdout => listener::say(&String::from_utf8_lossy(line)),
+            AccessLog::Stdout => listener::say(line),
             AccessLog::File { path, file, is_failing } => {
-                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
+                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
                 let was_failing = is_failing.swap(written.is_err(), Ordering::Relaxed);
                 if let (Err(error), false) = (written, was_failing) {
                     let error = anyhow::Error::from(error).context(format!("cannot write {}", path.display()));
@@ -104,25 +104,24 @@ pub struct Entry {
 
 impl Entry {
     /// The line for a request. `date` is HTTP's; without `fields`, the head was too bad to have any.
-    pub fn new(peer: &Peer, date: &[u8], head: &[u8], fields: Option<&Fields>, status: Status) -> Entry {
-        let quoted = |name| fields.and_then(|fields| fields.values(name).next()).map_or("-".to_owned(), escape);
+    pub fn new(peer: &Peer, date: &str, head: &[u8], fields: Option<&Fields>, status: Status) -> Entry {
+        let host = peer.ip.map_or("-".to_owned(), |ip| ip.to_string());
         let line = request::first_line(head);
-        let (host, line, code) =
-            (peer.host(), escape(&line[..line.len().min(crate::request::Limits::USUAL.request_line)]), status.code());
-        let before = format!("{host} - - [{}] \"{line}\" {code} ", time(date));
+        let line = escape(&line[..line.len().min(Limits::USUAL.request_line)]);
+        let before = format!("{host} - - [{}] \"{line}\" {} ", time(date), status.code());
+        let quoted = |name| fields.and_then(|fields| fields.values(name).next()).map_or("-".to_owned(), escape);
         Entry { before, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
     }
 
     /// The whole line.
-    pub fn line(&self, bytes: u64) -> Vec<u8> {
-        format!("{}{bytes}{}", self.before, self.after).into_bytes()
+    pub fn line(&self, bytes: u64) -> String {
+        format!("{}{bytes}{}", self.before, self.after)
     }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` to `06/Nov/1994:08:49:37 +0000`.
-fn time(date: &[u8]) -> String {
-    let part = |range| date.get(range).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default();
-    format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25))
+fn time(date: &str) -> String {
+    format!("{}/{}/{}:{} +0000", &date[5..7], &date[8..11], &date[12..16], &date[17..25])
 }
 
 /// A client's words, with nothing in them that a terminal or a reader of the log could take for something else.
@@ -141,7 +140,7 @@ fn escape(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Limits, NO_FIELDS};
+    use crate::request::NO_FIELDS;
 
     #[test]
     fn a_line_is_one_line_whatever_the_client_says() {
@@ -149,16 +148,16 @@ mod tests {
         let head = b"\r\nGET /\" HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
         let mut room = NO_FIELDS;
         let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
-        let entry = Entry::new(&peer, b"Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::Ok);
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK);
         let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\" HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
-        assert_eq!(String::from_utf8(entry.line(5)).unwrap(), expected);
+        assert_eq!(entry.line(5), expected);
     }
 
     #[test]
     fn what_is_no_request_has_a_line_too() {
         let peer = Peer::from(&common::address::Address::Internet("[2001:db8::1]:1".parse().unwrap()));
-        let entry = Entry::new(&peer, b"Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\x01\0", None, Status::BadRequest);
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\x01\0", None, Status::BAD_REQUEST);
         let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\x01\\x00\" 400 0 \"-\" \"-\"\n";
-        assert_eq!(String::from_utf8(entry.line(0)).unwrap(), expected);
+        assert_eq!(entry.line(0), expected);
     }
 }

@@ -4,31 +4,36 @@ use std::net::Ipv6Addr;
 
 /// `uri-host [ ":" port ]`: an address in brackets, or a name, as RFC 3986, section 3.2.2 has them.
 pub fn is_authority(text: &[u8]) -> bool {
-    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
-    let (is_host, after) = match text.iter().position(|&byte| byte == b']') {
-        Some(end) if text[0] == b'[' => {
-            let literal = &text[1..end];
-            let is_ipv6 = std::str::from_utf8(literal).is_ok_and(|literal| literal.parse::<Ipv6Addr>().is_ok());
-            // IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
-            let mut halves = literal.splitn(2, |&byte| byte == b'.');
-            let (version, rest) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            let is_version = version.len() > 1
-                && version[0].eq_ignore_ascii_case(&b'v')
-                && version[1..].iter().all(u8::is_ascii_hexdigit);
-            let is_future = is_version && !rest.is_empty() && rest.iter().all(|&byte| byte == b':' || is_of_name(byte));
-            (is_ipv6 || is_future, &text[end + 1..])
-        }
-        Some(_) => return false,
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let (is_host, after) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((literal, after)) => (literal.parse::<Ipv6Addr>().is_ok() || is_future_address(literal), after),
         None => {
-            let (name, after) = text.split_at(text.iter().position(|&byte| byte == b':').unwrap_or(text.len()));
-            // pct-encoded = "%" HEXDIG HEXDIG
-            let is_encoded = |at: usize| name.len() > at + 2 && name[at + 1..at + 3].iter().all(u8::is_ascii_hexdigit);
-            let is_name = (0..name.len()).all(|at| is_of_name(name[at]) || (name[at] == b'%' && is_encoded(at)));
-            (is_name, after)
+            let (name, after) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (name.bytes().all(|byte| byte == b'%' || is_of_name(byte)) && is_well_encoded(name), after)
         }
     };
-    let is_port = after.is_empty() || (after[0] == b':' && after[1..].iter().all(u8::is_ascii_digit));
-    is_host && is_port
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    is_host && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port))
+}
+
+/// IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+fn is_future_address(literal: &str) -> bool {
+    let Some((version, rest)) = literal.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.')) else {
+        return false;
+    };
+    let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_version && !rest.is_empty() && rest.bytes().all(|byte| byte == b':' || is_of_name(byte))
+}
+
+/// unreserved / sub-delims
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
+
+/// Whether each `%` is followed by its two digits: pct-encoded = "%" HEXDIG HEXDIG, in section 2.1.
+pub fn is_well_encoded(text: &str) -> bool {
+    let has_digits = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).all(has_digits)
 }
 
 #[cfg(test)]

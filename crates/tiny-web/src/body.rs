@@ -10,7 +10,7 @@
 //! chunk-ext      = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //! ```
 
-use crate::request::{Body, Limits, is_of_token};
+use crate::request::{Body, Limits, is_of_token, is_token};
 use crate::status::Status;
 
 /// Room for everything in a chunked body that is not content: sizes and their line ends aside, extensions and trailers.
@@ -96,10 +96,10 @@ impl BodyReader {
         };
         match (self.line.last(), byte) {
             (Some(b'\r'), b'\n') => return Ok(true),
-            (Some(b'\r'), _) => return Err(Status::BadRequest),
+            (Some(b'\r'), _) => return Err(Status::BAD_REQUEST),
             (_, b'\r') => {}
-            _ if !may_come => return Err(Status::BadRequest),
-            _ if self.line.len() > SIZE_DIGITS + self.extras_left => return Err(Status::ContentTooLarge),
+            _ if !may_come => return Err(Status::BAD_REQUEST),
+            _ if self.line.len() > SIZE_DIGITS + self.extras_left => return Err(Status::CONTENT_TOO_LARGE),
             _ => {}
         }
         self.line.push(byte);
@@ -112,20 +112,21 @@ impl BodyReader {
             State::DataEnd => Ok(State::Size),
             State::Trailer if line.is_empty() => Ok(State::Done),
             State::Trailer => {
-                let name = line.split(|&byte| byte == b':').next().filter(|name| name.len() < line.len());
-                if !name.is_some_and(|name| !name.is_empty() && name.iter().copied().all(is_of_token)) {
-                    return Err(Status::BadRequest);
+                let name = line.iter().position(|&byte| byte == b':').map(|end| &line[..end]);
+                if !name.is_some_and(is_token) {
+                    return Err(Status::BAD_REQUEST);
                 }
-                self.extra(line).map(|()| State::Trailer)
+                self.extra(line)?;
+                Ok(State::Trailer)
             }
             _ => {
                 let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
                 let (size, extensions) = line.split_at(digits);
                 let size = std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok());
                 let size = size.filter(|_| digits <= SIZE_DIGITS && are_extensions(extensions).is_some());
-                let size = size.ok_or(Status::BadRequest)?;
+                let size = size.ok_or(Status::BAD_REQUEST)?;
                 self.extra(extensions)?;
-                self.left = self.left.checked_sub(size).ok_or(Status::ContentTooLarge)?;
+                self.left = self.left.checked_sub(size).ok_or(Status::CONTENT_TOO_LARGE)?;
                 Ok(if size == 0 { State::Trailer } else { State::Data(size) })
             }
         }
@@ -133,7 +134,7 @@ impl BodyReader {
 
     /// Text that is neither content nor needed.
     fn extra(&mut self, text: &[u8]) -> Result<(), Status> {
-        self.extras_left = self.extras_left.checked_sub(text.len()).ok_or(Status::ContentTooLarge)?;
+        self.extras_left = self.extras_left.checked_sub(text.len()).ok_or(Status::CONTENT_TOO_LARGE)?;
         Ok(())
     }
 }
@@ -183,7 +184,7 @@ mod tests {
         for piece in input.chunks(piece) {
             match body.take(piece) {
                 Ok(length) => taken += length,
-                Err(status) => return status.code().to_string(),
+                Err(status) => return status.code().to_owned(),
             }
             if body.is_done() {
                 return format!("{taken} bytes");

@@ -17,6 +17,8 @@ pub struct Cache {
     files: HashMap<Vec<u8>, Kept>,
     /// Room to build a key in.
     key: Vec<u8>,
+    /// Else nothing is kept.
+    is_on: bool,
     /// Large files and lists that may be kept, for the second.
     most_open: usize,
     open: usize,
@@ -29,19 +31,10 @@ struct Kept {
     looked_at: u64,
 }
 
-/// What the cache knows of a file.
-pub enum Known {
-    /// It was looked at in this second.
-    Fresh(Arc<Representation>),
-    /// It may have changed.
-    Stale(Arc<Representation>),
-    Nothing,
-}
-
 impl Cache {
     /// An empty cache, which keeps so many large files open, or lists.
-    pub fn new(most_open: usize) -> Cache {
-        Cache { files: HashMap::new(), key: Vec::new(), most_open, open: 0, second: 0 }
+    pub fn new(is_on: bool, most_open: usize) -> Cache {
+        Cache { files: HashMap::new(), key: Vec::new(), is_on, most_open, open: 0, second: 0 }
     }
 
     /// Another second begins. Nothing large is kept for nobody.
@@ -53,18 +46,18 @@ impl Cache {
         }
     }
 
-    /// The version of this path's file that is wanted.
-    pub fn get(&mut self, path: &str, wanted: Wanted) -> Known {
+    /// The version of this path's file that is wanted, and whether it is fresh: it was looked at in this second. Else it may have
+    /// changed.
+    pub fn get(&mut self, path: &str, wanted: Wanted) -> Option<(Arc<Representation>, bool)> {
         self.set_key(path, wanted);
-        match self.files.get(&self.key) {
-            Some(kept) if kept.looked_at == self.second => Known::Fresh(Arc::clone(&kept.file)),
-            Some(kept) => Known::Stale(Arc::clone(&kept.file)),
-            None => Known::Nothing,
-        }
+        self.files.get(&self.key).map(|kept| (Arc::clone(&kept.file), kept.looked_at == self.second))
     }
 
     /// It is this one.
     pub fn put(&mut self, path: &str, wanted: Wanted, file: &Arc<Representation>) {
+        if !self.is_on {
+            return;
+        }
         if file.length > SMALL_BYTES {
             if self.open == self.most_open {
                 return;
@@ -80,7 +73,7 @@ impl Cache {
 
     fn set_key(&mut self, path: &str, wanted: Wanted) {
         self.key.clear();
-        self.key.push(wanted.number());
+        self.key.extend_from_slice(&wanted.key());
         self.key.extend_from_slice(path.as_bytes());
     }
 }
@@ -88,31 +81,40 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::representation::Manner;
 
     fn page() -> Arc<Representation> {
-        let manner = Manner { content_type: "text/plain", coding: None, varies: false, cache_control: "" };
-        Arc::new(Representation::of_page("a", "a", &manner))
+        Arc::new(Representation::of_page("a".to_owned(), "\"a\"", "text/plain", ""))
+    }
+
+    fn is_fresh(cache: &mut Cache, path: &str) -> Option<bool> {
+        cache.get(path, Wanted::default()).map(|(_, is_fresh)| is_fresh)
     }
 
     #[test]
     fn a_file_is_fresh_for_the_second_and_then_to_be_looked_at() {
-        let mut cache = Cache::new(0);
+        let mut cache = Cache::new(true, 0);
         cache.tick(1);
-        assert!(matches!(cache.get("/a", Wanted::default()), Known::Nothing));
+        assert_eq!(is_fresh(&mut cache, "/a"), None);
         cache.put("/a", Wanted::default(), &page());
-        assert!(matches!(cache.get("/a", Wanted::default()), Known::Fresh(_)));
-        assert!(matches!(cache.get("/b", Wanted::default()), Known::Nothing));
+        assert_eq!(is_fresh(&mut cache, "/a"), Some(true));
+        assert_eq!(is_fresh(&mut cache, "/b"), None);
         cache.tick(2);
-        assert!(matches!(cache.get("/a", Wanted::default()), Known::Stale(_)));
+        assert_eq!(is_fresh(&mut cache, "/a"), Some(false));
     }
 
     #[test]
     fn it_never_grows_beyond_its_bound() {
-        let mut cache = Cache::new(0);
+        let mut cache = Cache::new(true, 0);
         for number in 0..3 * MOST_FILES {
             cache.put(&format!("/{number}"), Wanted::default(), &page());
             assert!(cache.files.len() <= MOST_FILES);
         }
+    }
+
+    #[test]
+    fn turned_off_it_keeps_nothing() {
+        let mut cache = Cache::new(false, 1);
+        cache.put("/a", Wanted::default(), &page());
+        assert_eq!(is_fresh(&mut cache, "/a"), None);
     }
 }

@@ -16,85 +16,64 @@ impl Coding {
 
     /// The name that HTTP has for it.
     pub fn name(self) -> &'static str {
-        match self {
-            Coding::Brotli => "br",
-            Coding::Zstandard => "zstd",
-            Coding::Gzip => "gzip",
-        }
+        ["br", "zstd", "gzip"][self as usize]
     }
 
     /// What comes behind the file's name.
     pub fn suffix(self) -> &'static str {
-        match self {
-            Coding::Brotli => ".br",
-            Coding::Zstandard => ".zst",
-            Coding::Gzip => ".gz",
-        }
+        [".br", ".zst", ".gz"][self as usize]
     }
 }
 
-/// What the field Accept-Encoding may name: first our codings, in their order.
-const NAMES: [&[u8]; 6] = [b"br", b"zstd", b"gzip", b"x-gzip", b"identity", b"*"];
-
 /// The codings that a client takes rather than the file as it is, the most wanted first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Wanted(u8);
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted([Option<Coding>; Coding::ALL.len()]);
 
 impl Wanted {
     /// What the field Accept-Encoding says. Without it, the file as it is.
     pub fn of(fields: &Fields) -> Wanted {
-        let mut said = [None; NAMES.len()];
-        for item in fields.list("accept-encoding") {
-            let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-            let name = parts.next().unwrap_or_default();
-            if let Some(place) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) {
-                // What can't be read as a quality is 0.
-                said[place].get_or_insert_with(|| parts.next().map_or(1000, |it| thousandths(it).unwrap_or(0)));
-            }
-        }
-        let [.., x_gzip, identity, any] = said;
+        let items: Vec<(&[u8], u16)> = fields.list("accept-encoding").map(item).collect();
+        let quality = |name: &str| {
+            let named = items.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+            named.map(|(_, quality)| *quality)
+        };
         // A file as it is needs no mention, but may be wanted less, or more.
-        let identity = identity.unwrap_or(1);
+        let least = quality("identity").unwrap_or(1).max(1);
         let mut wanted = Coding::ALL.map(|coding| {
-            let own = said[coding as usize].or(x_gzip.filter(|_| coding == Coding::Gzip));
-            (own.or(any).unwrap_or(0), coding)
+            let old_name = if coding == Coding::Gzip { quality("x-gzip") } else { None };
+            (quality(coding.name()).or(old_name).or(quality("*")).unwrap_or(0), coding)
         });
         // Stable: of two that are wanted as much, ours first.
         wanted.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
-        let mut packed = 0;
-        for (quality, coding) in wanted.into_iter().rev() {
-            if quality > 0 && quality >= identity {
-                packed = packed << 2 | (coding as u8 + 1);
-            }
-        }
-        Wanted(packed)
+        Wanted(wanted.map(|(quality, coding)| (quality >= least).then_some(coding)))
     }
 
     /// In their order.
     pub fn codings(self) -> impl Iterator<Item = Coding> {
-        (0..Coding::ALL.len()).filter_map(move |place| {
-            let number = usize::from(self.0 >> (2 * place) & 3);
-            number.checked_sub(1).map(|number| Coding::ALL[number])
-        })
+        self.0.into_iter().flatten()
     }
 
-    /// As a number, for a key.
-    pub fn number(self) -> u8 {
-        self.0
+    /// As bytes, for a key.
+    pub fn key(self) -> [u8; Coding::ALL.len()] {
+        self.0.map(|coding| coding.map_or(0, |coding| 1 + coding as u8))
     }
 }
 
-/// How much something is wanted, in thousandths.
+/// A name, and how much it is wanted, in thousandths. What can't be read as a weight is 0.
+fn item(item: &[u8]) -> (&[u8], u16) {
+    let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    (parts.next().unwrap_or_default(), parts.next().map_or(1000, |weight| thousandths(weight).unwrap_or(0)))
+}
+
 /// weight = "q=" qvalue; qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 fn thousandths(weight: &[u8]) -> Option<u16> {
-    let value = weight.strip_prefix(b"q=").or(weight.strip_prefix(b"Q="))?;
-    let (whole, digits) = (*value.first()?, value.get(2..).unwrap_or_default());
-    let is_number = matches!(value.get(1), None | Some(b'.')) && digits.len() <= 3;
-    if !is_number || !b"01".contains(&whole) || !digits.iter().all(u8::is_ascii_digit) {
+    let value = std::str::from_utf8(weight).ok()?.strip_prefix(['q', 'Q'])?.strip_prefix('=')?;
+    let (whole, digits) = value.split_once('.').unwrap_or((value, ""));
+    if !["0", "1"].contains(&whole) || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let fraction = (0..3).fold(0, |sum, place| sum * 10 + u16::from(digits.get(place).unwrap_or(&b'0') - b'0'));
-    Some(u16::from(whole - b'0') * 1000 + fraction).filter(|thousandths| *thousandths <= 1000)
+    // Digits that are not there are zeros.
+    format!("{whole}{digits:0<3}").parse().ok().filter(|thousandths| *thousandths <= 1000)
 }
 
 #[cfg(test)]
@@ -108,13 +87,6 @@ mod tests {
         let request = request::read(head.as_bytes(), &mut room, &Limits::USUAL).expect(value);
         let names: Vec<&str> = Wanted::of(&request.fields).codings().map(Coding::name).collect();
         names.join(" ")
-    }
-
-    #[test]
-    fn the_names_begin_with_our_codings_in_their_order() {
-        for (place, coding) in Coding::ALL.into_iter().enumerate() {
-            assert_eq!((coding as usize, NAMES[place]), (place, coding.name().as_bytes()));
-        }
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use crate::request::Fields;
 
 /// What a version of a file is known by.
-pub struct Validators<'a> {
-    /// In its quotes, and always a strong one.
-    pub etag: &'a str,
-    /// In whole seconds, and not in the future.
+pub struct Validators {
+    /// In its quotes, and always a strong one; empty if there is none, which no client's can match.
+    pub etag: String,
+    /// In whole seconds, and not in the future: RFC 9110, section 8.8.2.1.
     pub modified: Option<SystemTime>,
 }
 
@@ -32,7 +32,7 @@ pub fn verdict(fields: &Fields, current: &Validators) -> Verdict {
     let date = |name: &str| date(fields, name).zip(current.modified);
     // Steps 1 and 2.
     if has("if-match") {
-        if !matches(fields, "if-match", current.etag, false) {
+        if !matches(fields, "if-match", &current.etag, false) {
             return Verdict::Failed;
         }
     } else if date("if-unmodified-since").is_some_and(|(since, modified)| modified > since) {
@@ -40,7 +40,7 @@ pub fn verdict(fields: &Fields, current: &Validators) -> Verdict {
     }
     // Steps 3 and 4.
     let has_it = if has("if-none-match") {
-        matches(fields, "if-none-match", current.etag, true)
+        matches(fields, "if-none-match", &current.etag, true)
     } else {
         date("if-modified-since").is_some_and(|(since, modified)| modified <= since)
     };
@@ -111,7 +111,7 @@ mod tests {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
         let mut room = NO_FIELDS;
         let request = request::read(head.as_bytes(), &mut room, &Limits::USUAL).expect(fields);
-        then(&request.fields, &Validators { etag: "\"a,b\"", modified: Some(modified()) })
+        then(&request.fields, &Validators { etag: "\"a,b\"".to_owned(), modified: Some(modified()) })
     }
 
     #[test]

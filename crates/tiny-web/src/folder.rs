@@ -19,7 +19,7 @@ use rustix::fd::BorrowedFd;
 
 use crate::coding::{Coding, Wanted};
 use crate::listing::Line;
-use crate::path::{LocalPath, WELL_KNOWN, is_shown};
+use crate::path::{LocalPath, is_shown};
 use crate::representation::{Content, Manner, Representation, content_type};
 use crate::status::Status;
 
@@ -74,7 +74,7 @@ impl Folder {
         &self,
         path: LocalPath,
         wanted: Wanted,
-        known: Option<&Arc<Representation>>,
+        known: Option<Arc<Representation>>,
         now: SystemTime,
     ) -> Result<Found, Status> {
         let mut below = path.below_root();
@@ -85,7 +85,7 @@ impl Folder {
                 below.push(INDEX);
                 match self.look(&below) {
                     Ok(false) => self.version(&below, wanted, known, now).map(Found::File),
-                    Err(error) if status_of(&error) != Status::NotFound => Err(error),
+                    Err(error) if status_of(&error) != Status::NOT_FOUND => Err(error),
                     _ => Ok(Found::Folder(path)),
                 }
             }
@@ -96,7 +96,7 @@ impl Folder {
 
     fn failed(&self, below: &Path, error: io::Error) -> Status {
         let status = status_of(&error);
-        if status.code() >= 500 {
+        if status.code().starts_with('5') {
             let name = below.as_os_str().as_encoded_bytes().escape_ascii();
             log::client(crate::NAME, format_args!("cannot open {name}: {}", exit::describe(&error.into())));
         }
@@ -119,7 +119,7 @@ impl Folder {
         &self,
         below: &Path,
         wanted: Wanted,
-        known: Option<&Arc<Representation>>,
+        known: Option<Arc<Representation>>,
         now: SystemTime,
     ) -> io::Result<Arc<Representation>> {
         let beside = |coding: Coding| {
@@ -129,19 +129,26 @@ impl Folder {
         };
         let there = Coding::ALL.map(|coding| self.look(&beside(coding)).is_ok_and(|is_folder| !is_folder));
         // One that can't be read is as good as missing.
-        let neighbour = wanted.codings().filter(|coding| there[*coding as usize]).find_map(|coding| {
-            let (file, metadata) = self.open_file(&beside(coding)).ok()?;
-            Some((Some(coding), file, metadata))
-        });
-        let (coding, file, metadata) = match neighbour {
+        let neighbour = wanted
+            .codings()
+            .filter(|coding| there[*coding as usize])
+            .find_map(|coding| Some((Some(coding), self.open_file(&beside(coding)).ok()?)));
+        let (coding, (file, metadata)) = match neighbour {
             Some(neighbour) => neighbour,
-            None => self.open_file(below).map(|(file, metadata)| (None, file, metadata))?,
+            None => (None, self.open_file(below)?),
         };
         let varies = there.contains(&true);
-        if let Some(known) = known.filter(|known| known.is_of(&metadata) && known.varies() == varies) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = known.filter(|known| known.is_of(&metadata) && known.varies == varies) {
+            return Ok(known);
         }
-        let content = if metadata.len() <= SMALL_BYTES { read(file, metadata.len())? } else { Content::File(file) };
+        let content = if metadata.len() <= SMALL_BYTES {
+            let mut bytes = Vec::with_capacity(metadata.len() as usize);
+            // It may have grown since, or shrunk.
+            file.take(SMALL_BYTES).read_to_end(&mut bytes)?;
+            Content::Bytes(bytes)
+        } else {
+            Content::File(file)
+        };
         let manner = Manner { content_type: &content_type(below), coding, varies, cache_control: &self.cache_control };
         Ok(Arc::new(Representation::of_file(content, &metadata, now, &manner)))
     }
@@ -175,7 +182,7 @@ impl Folder {
         for entry in folder.entries()? {
             let name = entry?.file_name();
             let bytes = name.as_encoded_bytes();
-            if !(is_shown(bytes, self.dotfiles) || is_top && bytes == WELL_KNOWN) {
+            if !is_shown(bytes, is_top, self.dotfiles) {
                 continue;
             }
             if lines.len() == MOST_LINES {
@@ -193,26 +200,19 @@ impl Folder {
     }
 }
 
-/// All of a small file; it may have grown since, or shrunk.
-fn read(file: File, length: u64) -> io::Result<Content> {
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(SMALL_BYTES).read_to_end(&mut bytes)?;
-    Ok(Content::Bytes(bytes))
-}
-
 /// What to tell a client of an error.
 fn status_of(error: &io::Error) -> Status {
     match error.kind() {
         // An attempt to leave the root is cap-std's own error; the system's has a number.
-        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => Status::NotFound,
-        io::ErrorKind::PermissionDenied => Status::Forbidden,
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Status::NotFound,
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => Status::NotFound,
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => Status::NOT_FOUND,
+        io::ErrorKind::PermissionDenied => Status::FORBIDDEN,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Status::NOT_FOUND,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => Status::NOT_FOUND,
         _ => match Errno::from_io_error(error) {
             // A link that leads to itself.
-            Some(Errno::LOOP) => Status::NotFound,
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Status::ServiceUnavailable,
-            _ => Status::InternalServerError,
+            Some(Errno::LOOP) => Status::NOT_FOUND,
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Status::SERVICE_UNAVAILABLE,
+            _ => Status::INTERNAL_SERVER_ERROR,
         },
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use httpdate::fmt_http_date;
 
-use crate::path::encode;
+use crate::path::{LocalPath, encode};
 
 /// A line of the page.
 pub struct Line {
@@ -32,12 +32,15 @@ td:first-child { overflow-wrap: anywhere }
 "#;
 
 /// The page for these lines of a folder: folders first, then by name. `is_all`: there are no more.
-pub fn page(folder: &[u8], mut lines: Vec<Line>, is_all: bool) -> String {
+pub fn page(folder: &LocalPath, mut lines: Vec<Line>, is_all: bool) -> String {
     lines.sort_by(|one, other| (!one.is_folder, &one.name).cmp(&(!other.is_folder, &other.name)));
-    let title = format!("Files in /{}", escape(folder));
+    let mut title = "Files in /".to_owned();
+    for segment in &folder.segments {
+        title += &format!("{}/", escape(segment));
+    }
     let mut page = format!("{HEAD}<title>{title}</title></head>\n<body>\n<main>\n<h1>{title}</h1>\n<table>\n");
     page += "<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Size</th><th scope=\"col\">Modified</th></tr></thead>\n<tbody>\n";
-    if !folder.is_empty() {
+    if !folder.is_root() {
         page += "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n";
     }
     for line in &lines {
@@ -62,19 +65,8 @@ pub fn page(folder: &[u8], mut lines: Vec<Line>, is_all: bool) -> String {
 
 /// A name as text of a page. What is no text shows as a replacement character; the link has the true name.
 fn escape(name: &[u8]) -> String {
-    let mut escaped = String::new();
-    for letter in String::from_utf8_lossy(name).chars() {
-        match letter {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            letter if letter.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
+    let name = String::from_utf8_lossy(name).replace(char::is_control, "\u{fffd}").replace('&', "&amp;");
+    name.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// A size as people read it: exact below 1 KiB, with one decimal above.
@@ -101,6 +93,10 @@ fn time(modified: Option<SystemTime>) -> String {
 mod tests {
     use super::*;
 
+    fn folder(target: &str) -> LocalPath {
+        LocalPath::of_target(target, false).unwrap()
+    }
+
     fn line(name: &[u8], is_folder: bool) -> Line {
         Line { name: name.to_vec(), is_folder, length: 1536, modified: Some(SystemTime::UNIX_EPOCH) }
     }
@@ -108,7 +104,7 @@ mod tests {
     #[test]
     fn folders_come_first_and_names_are_escaped() {
         let lines = vec![line(b"b\"><script>'&.txt", false), line(b"z", true), line(b"a\xff\n", false)];
-        let page = page(b"<x>", lines, true);
+        let page = page(&folder("/<x>/"), lines, true);
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("<tr><td>")).collect();
         assert_eq!(
             rows,
@@ -119,14 +115,14 @@ mod tests {
                 "<tr><td><a href=\"b%22%3E%3Cscript%3E%27%26.txt\">b&quot;&gt;&lt;script&gt;&#39;&amp;.txt</a></td><td>1.5 KiB</td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
             ]
         );
-        assert!(page.contains("<h1>Files in /&lt;x&gt;</h1>"));
+        assert!(page.contains("<h1>Files in /&lt;x&gt;/</h1>"));
     }
 
     #[test]
     fn the_top_leads_nowhere_up_and_what_is_missing_is_said() {
-        assert!(!page(b"", Vec::new(), true).contains("../"));
-        assert!(page(b"", Vec::new(), true).contains("Nothing is in this folder."));
-        assert!(page(b"", vec![line(b"a", false)], false).contains("There is more in this folder"));
+        assert!(!page(&folder("/"), Vec::new(), true).contains("../"));
+        assert!(page(&folder("/"), Vec::new(), true).contains("Nothing is in this folder."));
+        assert!(page(&folder("/"), vec![line(b"a", false)], false).contains("There is more in this folder"));
     }
 
     #[test]

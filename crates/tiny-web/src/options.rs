@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser};
 use common::cli;
 
 use crate::NAME;
-use crate::request::{MOST_FIELDS, is_of_token};
+use crate::request::{self, MOST_FIELDS, is_token};
 
 /// Show browsers the lecture's page, or the files of a folder
 ///
@@ -57,7 +57,7 @@ pub struct Options {
 }
 
 /// How the folder is shown.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "How files are shown")]
 pub struct Show {
     /// Don't show what is in a folder without an index.html
@@ -69,7 +69,7 @@ pub struct Show {
     pub dotfiles: bool,
 
     /// Answer with FILE, of DIR, for every page that is not there: for an application that makes its own pages
-    #[arg(long, value_name = "FILE", requires = "folder")]
+    #[arg(long, value_name = "FILE", value_parser = target, requires = "folder")]
     pub spa: Option<String>,
 
     /// How long clients may keep a file without asking again, in seconds [default: they have to ask]
@@ -91,6 +91,23 @@ pub struct Show {
     /// Don't tell the name of this program in every response
     #[arg(long)]
     pub no_server_header: bool,
+}
+
+impl Show {
+    /// Whether the user says this field, and the server needn't.
+    pub fn says(&self, name: &str) -> bool {
+        self.headers.iter().any(|(said, _)| said.eq_ignore_ascii_case(name))
+    }
+
+    /// The field that allows clients to keep something for so long, with its line end; None: they have to ask each time. Empty
+    /// when the user says it.
+    pub fn cache_control(&self, seconds: Option<u32>) -> String {
+        match seconds {
+            _ if self.says("cache-control") => String::new(),
+            Some(seconds) => format!("Cache-Control: max-age={seconds}\r\n"),
+            None => "Cache-Control: no-cache\r\n".to_owned(),
+        }
+    }
 }
 
 /// What a client may have of everything.
@@ -143,6 +160,23 @@ pub struct Limits {
     pub slow_timeout: Duration,
 }
 
+impl Limits {
+    /// What a request may have of everything.
+    pub fn of_requests(&self) -> request::Limits {
+        request::Limits {
+            request_line: self.max_request_line,
+            head: self.max_head,
+            fields: self.max_fields as usize,
+            body: self.max_body as u64,
+        }
+    }
+}
+
+/// What a client would ask for to get this file.
+fn target(file: &str) -> Result<String, String> {
+    Ok(format!("/{}", file.trim_start_matches('/')))
+}
+
 fn rate(text: &str) -> Result<usize, String> {
     if text == "0" { Ok(0) } else { cli::buffer_size(text) }
 }
@@ -152,31 +186,17 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// Fields that say how the others are to be read, or what only the server knows.
-const RESERVED: [&str; 14] = [
-    "accept-ranges",
-    "allow",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "date",
-    "etag",
-    "keep-alive",
-    "last-modified",
-    "location",
-    "transfer-encoding",
-    "upgrade",
-];
+const RESERVED: &str = "accept-ranges allow connection content-encoding content-length content-range content-type date etag \
+    keep-alive last-modified location transfer-encoding upgrade";
 
 /// `NAME: VALUE`, as RFC 9110, section 5 has it.
 fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a name, a colon and a value, such as 'X-Robots-Tag: none'")?;
     let value = value.trim_matches([' ', '\t']);
-    if name.is_empty() || !name.bytes().all(is_of_token) {
+    if !is_token(name.as_bytes()) {
         return Err("a name of letters, digits and hyphens, such as X-Robots-Tag".to_owned());
     }
-    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+    if RESERVED.split(' ').any(|reserved| name.eq_ignore_ascii_case(reserved)) {
         return Err(format!("{name} is for the server to say"));
     }
     if value.chars().any(|letter| letter != '\t' && letter.is_control()) {

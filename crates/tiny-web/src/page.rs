@@ -24,32 +24,25 @@
 //!
 //! Here the page is counted, the head is made by `response.rs`, and requests are told apart by `request.rs`.
 
-use crate::status::Status;
+/// The type of all pages that the server makes.
+pub const HTML: &str = "text/html; charset=utf-8";
 
-/// The lecture's page, as a small whole document.
-pub const LECTURE: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Hello world!</title></head>
-<body>
-<p>Hello world!</p>
-</body>
-</html>
-"#;
+/// What the lecture's page says.
+pub const LECTURE: &str = "Hello world!";
 
 /// Its icon, which browsers ask for whether there is one or not: a socket, with its three contacts.
 pub const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7.5" fill="#357"/>
 <path d="M4 7v3M12 7v3M8 3v3" stroke="#fff" stroke-width="2" stroke-linecap="round"/></svg>
 "##;
 
-/// A page that says no more than the status does. Nothing of the request is repeated in it, so nothing needs escaping.
-pub fn of_status(status: Status) -> String {
-    let (code, reason) = (status.code(), status.reason());
+/// A small whole document that says this and no more. It is the server's own text, so nothing needs escaping.
+pub fn saying(text: &str) -> String {
     format!(
         r#"<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><title>{code} {reason}</title></head>
+<head><meta charset="utf-8"><title>{text}</title></head>
 <body>
-<p>{code} {reason}</p>
+<p>{text}</p>
 </body>
 </html>
 "#

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-use crate::authority::is_authority;
+use crate::authority::{is_authority, is_well_encoded};
 use crate::status::Status;
 
 /// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters.
@@ -19,7 +19,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Debug, PartialEq, Eq)]
 pub struct LocalPath {
     /// The names, decoded. None is empty, `.` or `..`, or has a slash, a backslash or a NUL in it.
-    segments: Vec<Vec<u8>>,
+    pub segments: Vec<Vec<u8>>,
     /// Whether the target ended with a slash, as a folder's does.
     pub has_slash: bool,
 }
@@ -32,22 +32,21 @@ impl LocalPath {
     /// `..`, other names that begin with a dot unless there are `dotfiles`, and names with a backslash or an encoded slash.
     pub fn of_target(target: &str, dotfiles: bool) -> Result<LocalPath, Status> {
         let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
-        let path = strip_authority(without_query).ok_or(Status::BadRequest)?;
+        let path = strip_authority(without_query).ok_or(Status::BAD_REQUEST)?;
         if !path.starts_with('/') || target.contains('#') {
-            return Err(Status::BadRequest);
+            return Err(Status::BAD_REQUEST);
         }
         let mut segments = Vec::new();
         // All are looked at before one is refused: a path that is malformed anywhere is malformed.
         let mut is_refused = false;
         // Split first, decode then, and only once: an encoded slash separates nothing.
         for encoded in path.split('/').filter(|segment| !segment.is_empty()) {
-            let segment = decode(encoded).ok_or(Status::BadRequest)?;
-            let is_shown = if segments.is_empty() { is_shown_at_the_top } else { is_shown };
-            is_refused |= !is_shown(&segment, dotfiles);
+            let segment = decode(encoded).ok_or(Status::BAD_REQUEST)?;
+            is_refused |= !is_shown(&segment, segments.is_empty(), dotfiles);
             segments.push(segment);
         }
         if is_refused {
-            return Err(Status::NotFound);
+            return Err(Status::NOT_FOUND);
         }
         Ok(LocalPath { segments, has_slash: path.ends_with('/') })
     }
@@ -82,20 +81,12 @@ impl LocalPath {
     }
 }
 
-/// An encoded slash would be another way to separate names, and a backslash is taken for one by some.
-const NEVER_IN_A_NAME: &[u8] = b"/\\";
-
-/// Whether a name is shown: what begins with a dot is somebody's private matter. `.` and `..` never are.
-pub fn is_shown(name: &[u8], dotfiles: bool) -> bool {
-    let has_dot = name.starts_with(b".");
-    (!has_dot || (dotfiles && name != b"." && name != b"..")) && !name.iter().any(|byte| NEVER_IN_A_NAME.contains(byte))
-}
-
-/// What is there for everybody: RFC 8615.
-pub const WELL_KNOWN: &[u8] = b".well-known";
-
-fn is_shown_at_the_top(name: &[u8], dotfiles: bool) -> bool {
-    name == WELL_KNOWN || is_shown(name, dotfiles)
+/// Whether a name is shown. What begins with a dot is somebody's private matter, but for `.well-known` at the top, which is
+/// there for everybody: RFC 8615. `.` and `..` never are, nor is what has a slash in it, which was encoded and would be another
+/// way to separate names, or a backslash, which some take for a slash.
+pub fn is_shown(name: &[u8], is_top: bool, dotfiles: bool) -> bool {
+    let may_be_dotted = (dotfiles && name != b"." && name != b"..") || (is_top && name == b".well-known");
+    (may_be_dotted || !name.starts_with(b".")) && !name.contains(&b'/') && !name.contains(&b'\\')
 }
 
 /// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is.
@@ -116,11 +107,8 @@ pub fn encode(name: &[u8]) -> impl Iterator<Item = &str> {
 
 /// Decodes `%XX`, once. None: there's a `%` without two digits, or a NUL.
 fn decode(segment: &str) -> Option<Vec<u8>> {
-    let mut after_percent = segment.split('%');
-    after_percent.next();
-    let is_digits = |text: &str| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let decoded: Vec<u8> = percent_decode_str(segment).collect();
-    (after_percent.all(is_digits) && !decoded.contains(&0)).then_some(decoded)
+    (is_well_encoded(segment) && !decoded.contains(&0)).then_some(decoded)
 }
 
 #[cfg(test)]
@@ -138,7 +126,7 @@ mod tests {
                 let slash = if path.has_slash && !path.is_root() { "/" } else { "" };
                 format!("{}{slash}", path.below_root().display())
             }
-            Err(status) => status.code().to_string(),
+            Err(status) => status.code().to_owned(),
         }
     }
 

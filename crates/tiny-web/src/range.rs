@@ -20,12 +20,11 @@ pub enum Part {
 /// suffix-range     = "-" suffix-length
 /// ```
 pub fn part(value: &[u8], length: u64) -> Part {
-    let mut halves = value.splitn(2, |&byte| byte == b'=');
-    let (unit, Some(set)) = (halves.next().unwrap_or_default(), halves.next()) else { return Part::Whole };
-    if !unit.eq_ignore_ascii_case(b"bytes") {
+    let value = String::from_utf8_lossy(value);
+    let Some((_, set)) = value.split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes")) else {
         return Part::Whole;
-    }
-    let parts = set.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty());
+    };
+    let parts = set.split(',').map(str::trim_ascii).filter(|part| !part.is_empty());
     let ranges: Option<Vec<_>> = parts.map(|part| one(part, length)).collect();
     match ranges.as_deref() {
         Some([Some(range)]) => Part::Bytes(range.clone()),
@@ -35,10 +34,9 @@ pub fn part(value: &[u8], length: u64) -> Part {
 }
 
 /// One range. None: it is malformed; within: it lies behind the end.
-fn one(text: &[u8], length: u64) -> Option<Option<Range<u64>>> {
-    let dash = text.iter().position(|&byte| byte == b'-')?;
-    let (first, last) = (number(&text[..dash])?, number(&text[dash + 1..])?);
-    let range = match (first, last) {
+fn one(text: &str, length: u64) -> Option<Option<Range<u64>>> {
+    let (first, last) = text.split_once('-')?;
+    let range = match (number(first)?, number(last)?) {
         (None, None) => return None,
         (None, Some(suffix)) => length.saturating_sub(suffix)..length,
         (Some(first), Some(last)) if last < first => return None,
@@ -48,12 +46,11 @@ fn one(text: &[u8], length: u64) -> Option<Option<Range<u64>>> {
 }
 
 /// A number; within None: there is none. One that is too large for us is behind every end.
-fn number(digits: &[u8]) -> Option<Option<u64>> {
-    if !digits.iter().all(u8::is_ascii_digit) {
+fn number(digits: &str) -> Option<Option<u64>> {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let parsed = std::str::from_utf8(digits).ok()?.parse();
-    Some((!digits.is_empty()).then(|| parsed.unwrap_or(u64::MAX)))
+    Some((!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

@@ -15,19 +15,17 @@ pub struct Representation {
     pub content: Content,
     /// So much is promised, and so much is sent.
     pub length: u64,
-    /// In its quotes; empty if there is none, which no client's can match.
-    pub etag: String,
-    /// In whole seconds, and not in the future: RFC 9110, section 8.8.2.1.
-    pub modified: Option<SystemTime>,
+    /// What a client's preconditions are held against.
+    pub validators: Validators,
     /// The fields that say which version this is, and for how long: they go with 304 too.
-    pub version_fields: Vec<u8>,
+    pub version_fields: String,
     /// The fields that say what it is.
-    pub content_fields: Vec<u8>,
+    pub content_fields: String,
+    /// Whether other clients are sent another file.
+    pub varies: bool,
     /// What it is known by as long as nobody changes it.
     identity: Option<Identity>,
 }
-
-const VARY: &str = "Vary: Accept-Encoding\r\n";
 
 /// Where the bytes are.
 pub enum Content {
@@ -51,10 +49,12 @@ pub struct Manner<'a> {
 }
 
 impl Representation {
-    /// A page of the server's own, which never changes.
-    pub fn of_page(page: &str, name: &str, manner: &Manner) -> Representation {
-        let bytes = page.as_bytes().to_vec();
-        Representation::new(bytes.len() as u64, Content::Bytes(bytes), format!("\"{name}\""), None, None, manner)
+    /// A page of the server's own. With an `etag` it never changes. Without one, it was made a moment ago and will be made anew
+    /// in another: it has no version.
+    pub fn of_page(page: String, etag: &str, content_type: &str, cache_control: &str) -> Representation {
+        let manner = Manner { content_type, coding: None, varies: false, cache_control };
+        let (length, validators) = (page.len() as u64, Validators { etag: etag.to_owned(), modified: None });
+        Representation::new(Content::Bytes(page.into_bytes()), length, validators, None, &manner)
     }
 
     /// A file, whose metadata these are.
@@ -69,59 +69,38 @@ impl Representation {
         // HTTP has no way to write a date before 1970.
         let seconds = u64::try_from(metadata.mtime()).ok();
         let modified = seconds.map(|seconds| (SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).min(now));
-        Representation::new(length, content, etag, modified, Some(identity(metadata)), manner)
-    }
-
-    /// A list that was made a moment ago, and will be made anew in another: it has no version.
-    pub fn of_list(page: String, cache_control: &str) -> Representation {
-        Representation {
-            length: page.len() as u64,
-            content: Content::Bytes(page.into_bytes()),
-            etag: String::new(),
-            modified: None,
-            version_fields: cache_control.as_bytes().to_vec(),
-            content_fields: b"Content-Type: text/html; charset=utf-8\r\n".to_vec(),
-            identity: None,
-        }
+        Representation::new(content, length, Validators { etag, modified }, Some(identity(metadata)), manner)
     }
 
     fn new(
-        length: u64,
         content: Content,
-        etag: String,
-        modified: Option<SystemTime>,
+        length: u64,
+        validators: Validators,
         identity: Option<Identity>,
         manner: &Manner,
     ) -> Representation {
-        let mut version_fields = format!("ETag: {etag}\r\n");
-        if let Some(modified) = modified {
+        let mut version_fields = String::new();
+        let mut content_fields = format!("Content-Type: {}\r\n", manner.content_type);
+        if !validators.etag.is_empty() {
+            version_fields += &format!("ETag: {}\r\n", validators.etag);
+            content_fields += "Accept-Ranges: bytes\r\n";
+        }
+        if let Some(modified) = validators.modified {
             version_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
         }
         version_fields += manner.cache_control;
         if manner.varies {
-            version_fields += VARY;
+            version_fields += "Vary: Accept-Encoding\r\n";
         }
-        let mut content_fields = format!("Content-Type: {}\r\nAccept-Ranges: bytes\r\n", manner.content_type);
         if let Some(coding) = manner.coding {
             content_fields += &format!("Content-Encoding: {}\r\n", coding.name());
         }
-        let (version_fields, content_fields) = (version_fields.into_bytes(), content_fields.into_bytes());
-        Representation { content, length, etag, modified, version_fields, content_fields, identity }
+        Representation { content, length, validators, version_fields, content_fields, varies: manner.varies, identity }
     }
 
     /// Whether a file is still this one.
     pub fn is_of(&self, metadata: &Metadata) -> bool {
         self.identity == Some(identity(metadata))
-    }
-
-    /// Whether other clients are sent another file.
-    pub fn varies(&self) -> bool {
-        self.version_fields.ends_with(VARY.as_bytes())
-    }
-
-    /// What a client's preconditions are held against.
-    pub fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, modified: self.modified }
     }
 }
 
@@ -169,16 +148,16 @@ mod tests {
     #[test]
     fn a_file_of_the_future_was_modified_now_and_one_from_before_1970_has_no_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(of_file_at(now + Duration::from_secs(3600), now).modified, Some(now));
-        assert_eq!(of_file_at(now, now).modified, Some(now));
-        assert_eq!(of_file_at(SystemTime::UNIX_EPOCH - Duration::from_secs(1), now).modified, None);
+        assert_eq!(of_file_at(now + Duration::from_secs(3600), now).validators.modified, Some(now));
+        assert_eq!(of_file_at(now, now).validators.modified, Some(now));
+        assert_eq!(of_file_at(SystemTime::UNIX_EPOCH - Duration::from_secs(1), now).validators.modified, None);
     }
 
     #[test]
     fn another_version_has_another_etag() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let (one, other) = (of_file_at(now, now), of_file_at(now + Duration::from_nanos(1), now));
-        assert_ne!(one.etag, other.etag);
-        assert_eq!(one.modified, Some(now));
+        assert_ne!(one.validators.etag, other.validators.etag);
+        assert_eq!(one.validators.modified, Some(now));
     }
 }

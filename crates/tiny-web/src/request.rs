@@ -4,7 +4,7 @@
 //! `httparse` knows the grammar of fields. It is a parser and not a server: it takes a lone line feed for the end of a
 //! line, doesn't look at Host, Content-Length and Transfer-Encoding, and has one error for a version that is malformed and
 //! one that is merely not ours. Line ends, limits, the request line and the framing are therefore decided here, in this
-//! order: syntax, Host, lengths. What the method and the target mean comes later, in `response.rs`.
+//! order: syntax, Host, lengths. What the method and the target mean comes later, in `site.rs`.
 
 use memchr::memchr3;
 
@@ -112,20 +112,20 @@ impl HeadEnd {
                 (b'\n', true) => {
                     let is_empty = self.line + 1 == index;
                     if is_empty && self.line > 0 {
-                        return if self.lines > 0 { Ok(Some(index + 1)) } else { Err(Status::BadRequest) };
+                        return if self.lines > 0 { Ok(Some(index + 1)) } else { Err(Status::BAD_REQUEST) };
                     }
                     self.lines += usize::from(!is_empty);
                     self.line = index + 1;
                 }
-                (b'\n', false) | (_, true) | (0, _) => return Err(Status::BadRequest),
+                (b'\n', false) | (_, true) | (0, _) => return Err(Status::BAD_REQUEST),
                 _ => {}
             }
             self.after_cr = byte == b'\r';
             if self.lines == 0 && index + 1 - self.line > limits.request_line {
-                return Err(Status::UriTooLong);
+                return Err(Status::URI_TOO_LONG);
             }
             if index + 1 >= limits.head {
-                return Err(Status::FieldsTooLarge);
+                return Err(Status::FIELDS_TOO_LARGE);
             }
             index += 1;
         }
@@ -139,12 +139,12 @@ impl HeadEnd {
 /// Errors: the status to refuse it with. No other request can be told from what follows.
 pub fn read<'a>(head: &'a [u8], room: &'a mut Room<'a>, limits: &Limits) -> Result<Request<'a>, Status> {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let end = head.windows(2).position(|two| two == b"\r\n").ok_or(Status::BadRequest)?;
+    let end = head.windows(2).position(|two| two == b"\r\n").ok_or(Status::BAD_REQUEST)?;
     let (method, target, minor) = request_line(&head[..end])?;
     let fields = match httparse::parse_headers(&head[end + 2..], &mut room[..limits.fields]) {
         Ok(httparse::Status::Complete((_, fields))) => Fields(fields),
-        Err(httparse::Error::TooManyHeaders) => return Err(Status::FieldsTooLarge),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BadRequest),
+        Err(httparse::Error::TooManyHeaders) => return Err(Status::FIELDS_TOO_LARGE),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BAD_REQUEST),
     };
     check_host(&fields, minor)?;
     let body = body(&fields, minor, limits)?;
@@ -161,24 +161,26 @@ pub fn first_line(head: &[u8]) -> &[u8] {
 
 /// `method SP request-target SP HTTP-version`, and the version's second digit. RFC 9112, section 3.
 fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
-    let line = std::str::from_utf8(line).map_err(|_| Status::BadRequest)?;
+    let line = std::str::from_utf8(line).map_err(|_| Status::BAD_REQUEST)?;
     let mut words = line.splitn(4, ' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
-        return Err(Status::BadRequest);
+        return Err(Status::BAD_REQUEST);
     };
-    if method.is_empty() || !method.bytes().all(is_of_token) {
-        return Err(Status::BadRequest);
-    }
-    if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Status::BadRequest);
+    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Status::BAD_REQUEST);
     }
     // HTTP-version = "HTTP/" DIGIT "." DIGIT. A minor version that doesn't exist yet is to be read as our highest.
-    match version.as_bytes() {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => Ok((method, target, (minor - b'0').min(1))),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Status::VersionNotSupported),
-        _ => Err(Status::BadRequest),
+    match version.strip_prefix("HTTP/").map(str::as_bytes) {
+        Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok((method, target, (minor - b'0').min(1))),
+        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Status::VERSION_NOT_SUPPORTED),
+        _ => Err(Status::BAD_REQUEST),
     }
+}
+
+/// token = 1*tchar
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_of_token)
 }
 
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
@@ -226,7 +228,7 @@ fn check_host(fields: &Fields, minor: u8) -> Result<(), Status> {
         (Some(host), None) => is_authority(host),
         _ => false,
     };
-    if is_good { Ok(()) } else { Err(Status::BadRequest) }
+    if is_good { Ok(()) } else { Err(Status::BAD_REQUEST) }
 }
 
 /// How long the body is: RFC 9112, section 6.3, with everything refused that two readers could take in two ways.
@@ -238,10 +240,10 @@ fn body(fields: &Fields, minor: u8, limits: &Limits) -> Result<Body, Status> {
         let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
         return match &codings[..] {
             // A length as well, or a client of HTTP/1.0, which can't know the field.
-            _ if length.0.is_some() || minor == 0 => Err(Status::BadRequest),
+            _ if length.0.is_some() || minor == 0 => Err(Status::BAD_REQUEST),
             [only] if is_chunked(only) => Ok(Body::Chunked),
-            [before @ .., last] if is_chunked(last) && !before.iter().any(is_chunked) => Err(Status::NotImplemented),
-            _ => Err(Status::BadRequest),
+            [before @ .., last] if is_chunked(last) && !before.iter().any(is_chunked) => Err(Status::NOT_IMPLEMENTED),
+            _ => Err(Status::BAD_REQUEST),
         };
     }
     match length {
@@ -249,9 +251,9 @@ fn body(fields: &Fields, minor: u8, limits: &Limits) -> Result<Body, Status> {
         (Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
             // A number that doesn't fit is too large whatever it is.
             let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
-            if length > limits.body { Err(Status::ContentTooLarge) } else { Ok(Body::Bytes(length)) }
+            if length > limits.body { Err(Status::CONTENT_TOO_LARGE) } else { Ok(Body::Bytes(length)) }
         }
-        _ => Err(Status::BadRequest),
+        _ => Err(Status::BAD_REQUEST),
     }
 }
 

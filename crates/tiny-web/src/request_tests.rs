@@ -9,7 +9,7 @@ fn outcome(input: &[u8]) -> String {
     let end = match HeadEnd::default().find(input, &Limits::USUAL) {
         Ok(Some(end)) => end,
         Ok(None) => return "more".to_owned(),
-        Err(status) => return status.code().to_string(),
+        Err(status) => return status.code().to_owned(),
     };
     let mut room = NO_FIELDS;
     match read(&input[..end], &mut room, &Limits::USUAL) {
@@ -17,7 +17,7 @@ fn outcome(input: &[u8]) -> String {
             let expects = if expects_continue { " waits" } else { "" };
             format!("{method:?} {target} {persistence:?} {body:?}{expects}")
         }
-        Err(status) => status.code().to_string(),
+        Err(status) => status.code().to_owned(),
     }
 }
 

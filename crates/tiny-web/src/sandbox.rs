@@ -5,45 +5,32 @@ use std::path::Path;
 
 use rustix::fd::BorrowedFd;
 
-/// What the process keeps.
-pub struct Needs<'a> {
-    /// The folder that it shows.
-    pub folder: Option<BorrowedFd<'a>>,
-    /// The folder in which the log is opened anew.
-    pub log: Option<&'a Path>,
-    /// The folder in which its socket's file is removed at the end.
-    pub socket: Option<&'a Path>,
-}
-
-/// Gives up everything else, for this thread and all that it starts; says what is in force now, or why nothing is.
+/// Gives up everything, for this thread and all that it starts, but: to read the `folder` that is shown, to open a log anew in
+/// its folder, and to remove the socket's file from its one, of each that is there. Says what is in force now, or why nothing
+/// is.
 ///
 /// Errors: what kept the kernel from it, which is a reason to say so, and to go on.
 #[cfg(target_os = "linux")]
-pub fn confine(needs: &Needs) -> Result<&'static str, String> {
+pub fn confine(folder: Option<BorrowedFd>, log: Option<&Path>, socket: Option<&Path>) -> Result<&'static str, String> {
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-        RulesetCreatedAttr, RulesetStatus, Scope,
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+        RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
     };
-    let restrict = || -> Result<RulesetStatus, landlock::RulesetError> {
+    let restrict = || -> Result<RulesetStatus, RulesetError> {
         // As much of this as the kernel knows; a bare minimum is checked below by what it says it does.
-        let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-        let ruleset =
-            ruleset.handle_access(AccessFs::from_all(ABI::V6))?.handle_access(AccessNet::from_all(ABI::V6))?;
-        let mut ruleset = ruleset.scope(Scope::from_all(ABI::V6))?.create()?;
-        if let Some(folder) = needs.folder {
-            ruleset = ruleset.add_rule(PathBeneath::new(folder, AccessFs::ReadFile | AccessFs::ReadDir))?;
-        }
-        let beneath = [
-            (needs.log, AccessFs::WriteFile | AccessFs::MakeReg),
-            // Of the files beside it, too: Landlock knows folders, not names.
-            (needs.socket, AccessFs::RemoveFile.into()),
-        ];
-        for (path, rights) in beneath {
-            if let Some(path) = path.and_then(|path| PathFd::new(path).ok()) {
-                ruleset = ruleset.add_rule(PathBeneath::new(path, rights))?;
-            }
-        }
-        Ok(ruleset.restrict_self()?.ruleset)
+        let everything = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(ABI::V6))?
+            .handle_access(AccessNet::from_all(ABI::V6))?
+            .scope(Scope::from_all(ABI::V6))?
+            .create()?;
+        let reading = folder.map(|folder| PathBeneath::new(folder, AccessFs::ReadFile | AccessFs::ReadDir));
+        // Of the files beside them, too: Landlock knows folders, not names.
+        let kept = everything
+            .add_rules(reading.map(Ok::<_, RulesetError>))?
+            .add_rules(path_beneath_rules(log, AccessFs::WriteFile | AccessFs::MakeReg))?
+            .add_rules(path_beneath_rules(socket, AccessFs::RemoveFile))?;
+        Ok(kept.restrict_self()?.ruleset)
     };
     match restrict() {
         Ok(RulesetStatus::FullyEnforced) => Ok("Landlock"),
@@ -55,6 +42,6 @@ pub fn confine(needs: &Needs) -> Result<&'static str, String> {
 
 /// Elsewhere there is nothing like it.
 #[cfg(not(target_os = "linux"))]
-pub fn confine(_: &Needs) -> Result<&'static str, String> {
+pub fn confine(_: Option<BorrowedFd>, _: Option<&Path>, _: Option<&Path>) -> Result<&'static str, String> {
     Err("this system has no Landlock".to_owned())
 }

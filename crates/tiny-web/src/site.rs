@@ -1,28 +1,28 @@
 //! A request to its response: first the method is looked at, then the target, then what is there, and last what of it the
 //! client still needs.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::bail;
+use anyhow::{Result, bail};
 
-use crate::cache::{Cache, Known};
+use crate::cache::Cache;
 use crate::coding::Wanted;
-use crate::condition::{self, Verdict};
+use crate::condition::{Verdict, range_counts, verdict};
 use crate::folder::{Folder, Found};
 use crate::listing;
-use crate::page;
+use crate::options::Show;
+use crate::page::{self, HTML};
 use crate::path::LocalPath;
 use crate::range::{Part, part};
-use crate::representation::{Manner, Representation};
+use crate::representation::Representation;
 use crate::request::{Method, Request};
 use crate::response::Response;
 use crate::status::Status;
 
 /// What is served, to anybody.
 pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
-/// Ask each time.
-pub const NO_CACHE: &str = "Cache-Control: no-cache\r\n";
 /// The page for what is not there, if the folder has one.
 const NOT_FOUND_PAGE: &str = "/404.html";
 
@@ -34,43 +34,36 @@ pub enum Pages {
     Folder(Folder),
 }
 
-impl Pages {
-    /// The lecture's.
-    pub fn lecture(cache_control: &str) -> Pages {
-        let of = |page, name, content_type| {
-            let manner = Manner { content_type, coding: None, varies: false, cache_control };
-            Arc::new(Representation::of_page(page, name, &manner))
-        };
-        let page = of(page::LECTURE, "hello", "text/html; charset=utf-8");
-        Pages::Lecture { page, icon: of(page::ICON, "icon", "image/svg+xml") }
-    }
-}
-
-/// How it is shown.
+/// What there is to see, and how it is shown.
 pub struct Site {
     pub pages: Pages,
-    /// Whether folders without an index are shown as lists.
-    pub listing: bool,
-    /// The target of the page that stands for all that are not there: the page of an application that makes its own.
-    pub spa: Option<String>,
-    /// Whether files are kept for a second before they are looked at again.
-    pub cached: bool,
-    /// Whether pages of other sites may read what is sent here.
-    pub cors: bool,
+    pub show: Show,
 }
 
 impl Site {
-    /// Makes sure that the application's page is there.
+    /// Of this folder, or else the lecture's.
     ///
-    /// Errors: `cannot show FILE: …`.
-    pub fn check(&self) -> anyhow::Result<()> {
-        let (Some(spa), Pages::Folder(folder)) = (&self.spa, &self.pages) else { return Ok(()) };
-        let path = LocalPath::of_target(spa, folder.dotfiles);
-        match path.and_then(|path| folder.find(path, Wanted::default(), None, SystemTime::UNIX_EPOCH)) {
-            Ok(Found::File(_)) => Ok(()),
-            Ok(_) => bail!("cannot show {spa} of this folder: it is a folder, too"),
-            Err(status) => bail!("cannot show {spa} of this folder: {}", status.reason().to_lowercase()),
+    /// Errors: the folder can't be opened; `cannot show FILE: …`, the application's page isn't there.
+    pub fn open(folder: Option<&Path>, show: Show) -> Result<Site> {
+        let cache_control = show.cache_control(show.cache);
+        let Some(folder) = folder else {
+            let page = |page: String, etag, content_type| {
+                Arc::new(Representation::of_page(page, etag, content_type, &cache_control))
+            };
+            let icon = page(page::ICON.to_owned(), "\"icon\"", "image/svg+xml");
+            let page = page(page::saying(page::LECTURE), "\"hello\"", HTML);
+            return Ok(Site { pages: Pages::Lecture { page, icon }, show });
+        };
+        let folder = Folder::open(folder, cache_control, show.dotfiles)?;
+        if let Some(spa) = &show.spa {
+            let path = LocalPath::of_target(spa, show.dotfiles);
+            match path.and_then(|path| folder.find(path, Wanted::default(), None, SystemTime::UNIX_EPOCH)) {
+                Ok(Found::File(_)) => {}
+                Ok(_) => bail!("cannot show {spa} of this folder: it is a folder, too"),
+                Err(status) => bail!("cannot show {spa} of this folder: {}", status.reason().to_lowercase()),
+            }
         }
+        Ok(Site { pages: Pages::Folder(folder), show })
     }
 }
 
@@ -88,24 +81,23 @@ impl Answers<'_> {
         match request.method {
             Method::Get | Method::Head => {}
             Method::Options => return self.options(request),
-            Method::Other => return Response::of_status(Status::MethodNotAllowed).with("Allow", ALLOWED),
-            Method::Unknown => return Response::of_status(Status::NotImplemented),
+            Method::Other => return Response::of_status(Status::METHOD_NOT_ALLOWED).with("Allow", ALLOWED),
+            Method::Unknown => return Response::of_status(Status::NOT_IMPLEMENTED),
         }
         match self.show(request) {
             Ok(response) => response,
-            Err(Status::NotFound) => self.not_found(),
+            Err(Status::NOT_FOUND) => self.not_found(),
             Err(status) => Response::of_status(status),
         }
     }
 
     /// What may be done with a target, and by whom: the latter is what a browser asks before it lets another site's page.
     fn options(&self, request: &Request) -> Response {
-        let is_known = request.target == "*" || LocalPath::of_target(request.target, true) != Err(Status::BadRequest);
-        if !is_known {
-            return Response::of_status(Status::BadRequest);
+        if request.target != "*" && LocalPath::of_target(request.target, true) == Err(Status::BAD_REQUEST) {
+            return Response::of_status(Status::BAD_REQUEST);
         }
-        let response = Response::empty(Status::NoContent).with("Allow", ALLOWED);
-        if !self.site.cors {
+        let response = Response::empty(Status::NO_CONTENT).with("Allow", ALLOWED);
+        if !self.site.show.cors {
             return response;
         }
         let response = response.with("Access-Control-Allow-Methods", ALLOWED);
@@ -121,29 +113,29 @@ impl Answers<'_> {
             Pages::Folder(folder) => folder,
             Pages::Lecture { page, icon } => {
                 let path = LocalPath::of_target(request.target, false)?;
-                return match path.name() {
-                    b"" => Ok(self.representation(request, page)),
-                    b"favicon.ico" if path.folder_target() == "/favicon.ico/" => Ok(self.representation(request, icon)),
-                    _ => Err(Status::NotFound),
+                return match path.folder_target().as_str() {
+                    "/" => Ok(self.representation(request, page)),
+                    "/favicon.ico/" => Ok(self.representation(request, icon)),
+                    _ => Err(Status::NOT_FOUND),
                 };
             }
         };
         let wanted = Wanted::of(&request.fields);
         if request.target.contains('#') {
             // Browsers keep the fragment to themselves, wherever it stands.
-            return Err(Status::BadRequest);
+            return Err(Status::BAD_REQUEST);
         }
         let target = request.target.split('?').next().unwrap_or_default();
         let found = match self.find(folder, target, wanted) {
-            Err(Status::NotFound) => self.application(folder, target, wanted).ok_or(Status::NotFound)?,
+            Err(Status::NOT_FOUND) => self.application(folder, target, wanted).ok_or(Status::NOT_FOUND)?,
             found => found?,
         };
         match found {
             Found::File(file) => Ok(self.representation(request, &file)),
             Found::FolderWithoutSlash(path) => {
-                Ok(Response::of_status(Status::MovedPermanently).with("Location", &path.folder_target()))
+                Ok(Response::of_status(Status::MOVED_PERMANENTLY).with("Location", &path.folder_target()))
             }
-            Found::Folder(_) if !site.listing => Err(Status::NotFound),
+            Found::Folder(_) if site.show.no_listing => Err(Status::NOT_FOUND),
             Found::Folder(path) => {
                 let list = self.list(folder, &path)?;
                 Ok(self.representation(request, &list))
@@ -155,36 +147,26 @@ impl Answers<'_> {
     /// is spelt and whatever else the client wants.
     fn list(&mut self, folder: &Folder, path: &LocalPath) -> Result<Arc<Representation>, Status> {
         let target = path.folder_target();
-        if self.site.cached
-            && let Known::Fresh(list) = self.cache.get(&target, Wanted::default())
-        {
+        if let Some((list, true)) = self.cache.get(&target, Wanted::default()) {
             return Ok(list);
         }
         let below = path.below_root();
         let (lines, is_all) = folder.lines(&below)?;
-        let name = below.strip_prefix(".").unwrap_or(&below).as_os_str().as_encoded_bytes();
-        let name = if name.is_empty() { Vec::new() } else { [name, b"/"].concat() };
-        let no_cache = if folder.cache_control.is_empty() { "" } else { NO_CACHE };
-        let list = Arc::new(Representation::of_list(listing::page(&name, lines, is_all), no_cache));
-        if self.site.cached {
-            self.cache.put(&target, Wanted::default(), &list);
-        }
+        let page = listing::page(path, lines, is_all);
+        let list = Arc::new(Representation::of_page(page, "", HTML, &self.site.show.cache_control(None)));
+        self.cache.put(&target, Wanted::default(), &list);
         Ok(list)
     }
 
     /// What a target without its query leads to, from the cache if it is there.
     fn find(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Result<Found, Status> {
-        let known = if self.site.cached { self.cache.get(target, wanted) } else { Known::Nothing };
-        let stale = match known {
-            Known::Fresh(file) => return Ok(Found::File(file)),
-            Known::Stale(file) => Some(file),
-            Known::Nothing => None,
+        let stale = match self.cache.get(target, wanted) {
+            Some((file, true)) => return Ok(Found::File(file)),
+            stale => stale.map(|(file, _)| file),
         };
         let path = LocalPath::of_target(target, folder.dotfiles)?;
-        let found = folder.find(path, wanted, stale.as_ref(), self.now)?;
-        if let Found::File(file) = &found
-            && self.site.cached
-        {
+        let found = folder.find(path, wanted, stale, self.now)?;
+        if let Found::File(file) = &found {
             self.cache.put(target, wanted, file);
         }
         Ok(found)
@@ -192,7 +174,7 @@ impl Answers<'_> {
 
     /// The application's page, where a page was asked for: a name with a dot in it is a file's.
     fn application(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Option<Found> {
-        let spa = self.site.spa.as_deref()?;
+        let spa = self.site.show.spa.as_deref()?;
         let path = LocalPath::of_target(target, folder.dotfiles).ok()?;
         if path.name().contains(&b'.') {
             return None;
@@ -206,37 +188,35 @@ impl Answers<'_> {
             && let Ok(Found::File(page)) = self.find(folder, NOT_FOUND_PAGE, Wanted::default())
         {
             let whole = 0..page.length;
-            return Response::of_file(Status::NotFound, page, whole);
+            return Response::of_file(Status::NOT_FOUND, page, whole);
         }
-        Response::of_status(Status::NotFound)
+        Response::of_status(Status::NOT_FOUND)
     }
 
     /// What of a file the client still needs.
     fn representation(&self, request: &Request, file: &Arc<Representation>) -> Response {
-        let whole = || Response::of_file(Status::Ok, Arc::clone(file), 0..file.length);
-        if request.fields.ask_for_all() {
-            return whole();
-        }
-        match condition::verdict(&request.fields, &file.validators()) {
-            Verdict::Failed => return Response::of_status(Status::PreconditionFailed),
-            Verdict::NotModified => return Response::not_modified(file),
-            Verdict::Answer => {}
-        }
-        let wants_part = request.method == Method::Get;
-        let range = request.fields.only("range").filter(|_| wants_part);
-        let Some(range) = range.filter(|_| condition::range_counts(&request.fields, &file.validators(), self.now))
-        else {
-            return whole();
-        };
-        match part(range, file.length) {
-            Part::Whole => whole(),
-            Part::Bytes(range) => {
-                let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
-                let part = Response::of_file(Status::PartialContent, Arc::clone(file), range);
-                part.with("Content-Range", &content_range)
+        let fields = &request.fields;
+        if !fields.ask_for_all() {
+            match verdict(fields, &file.validators) {
+                Verdict::Failed => return Response::of_status(Status::PRECONDITION_FAILED),
+                Verdict::NotModified => return Response::not_modified(file),
+                Verdict::Answer => {}
             }
-            Part::None => Response::of_status(Status::RangeNotSatisfiable)
-                .with("Content-Range", &format!("bytes */{}", file.length)),
+            let counts = request.method == Method::Get && range_counts(fields, &file.validators, self.now);
+            let range = fields.only("range").filter(|_| counts);
+            match range.map_or(Part::Whole, |range| part(range, file.length)) {
+                Part::Whole => {}
+                Part::Bytes(range) => {
+                    let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
+                    let part = Response::of_file(Status::PARTIAL_CONTENT, Arc::clone(file), range);
+                    return part.with("Content-Range", &content_range);
+                }
+                Part::None => {
+                    let content_range = format!("bytes */{}", file.length);
+                    return Response::of_status(Status::RANGE_NOT_SATISFIABLE).with("Content-Range", &content_range);
+                }
+            }
         }
+        Response::of_file(Status::OK, Arc::clone(file), 0..file.length)
     }
 }

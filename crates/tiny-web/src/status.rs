@@ -1,76 +1,61 @@
 //! How a request went, as a number for programs and a phrase for people (RFC 9110, section 15).
 
-/// The statuses that this server gives.
+/// One of the statuses that this server gives, as it stands in a status line: `404 Not Found`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Here it is.
-    Ok = 200,
-    /// Nothing to show, and that is all right.
-    NoContent = 204,
-    /// Here is the part that was asked for.
-    PartialContent = 206,
-    /// It's a folder: the same with a slash.
-    MovedPermanently = 301,
-    /// The client has it already.
-    NotModified = 304,
-    /// Not HTTP, or not clearly so.
-    BadRequest = 400,
-    /// It's there, but the system doesn't let us read it.
-    Forbidden = 403,
-    /// No such page.
-    NotFound = 404,
-    /// A method that HTTP has and this server hasn't.
-    MethodNotAllowed = 405,
-    /// The rest of the request didn't come.
-    RequestTimeout = 408,
-    /// Not what the client takes it for.
-    PreconditionFailed = 412,
-    /// A body too large to be read past.
-    ContentTooLarge = 413,
-    /// A request line too long.
-    UriTooLong = 414,
-    /// There is no such part.
-    RangeNotSatisfiable = 416,
-    /// A head too large.
-    FieldsTooLarge = 431,
-    /// Our trouble, not the client's.
-    InternalServerError = 500,
-    /// A method or a transfer coding that nobody here knows.
-    NotImplemented = 501,
-    /// Something has run out; later perhaps.
-    ServiceUnavailable = 503,
-    /// Not HTTP/1.
-    VersionNotSupported = 505,
-}
+pub struct Status(&'static str);
 
 impl Status {
-    /// The number.
-    pub fn code(self) -> u16 {
-        self as u16
+    /// Here it is.
+    pub const OK: Status = Status("200 OK");
+    /// Nothing to show, and that is all right.
+    pub const NO_CONTENT: Status = Status("204 No Content");
+    /// Here is the part that was asked for.
+    pub const PARTIAL_CONTENT: Status = Status("206 Partial Content");
+    /// It's a folder: the same with a slash.
+    pub const MOVED_PERMANENTLY: Status = Status("301 Moved Permanently");
+    /// The client has it already.
+    pub const NOT_MODIFIED: Status = Status("304 Not Modified");
+    /// Not HTTP, or not clearly so.
+    pub const BAD_REQUEST: Status = Status("400 Bad Request");
+    /// It's there, but the system doesn't let us read it.
+    pub const FORBIDDEN: Status = Status("403 Forbidden");
+    /// No such page.
+    pub const NOT_FOUND: Status = Status("404 Not Found");
+    /// A method that HTTP has and this server hasn't.
+    pub const METHOD_NOT_ALLOWED: Status = Status("405 Method Not Allowed");
+    /// The rest of the request didn't come.
+    pub const REQUEST_TIMEOUT: Status = Status("408 Request Timeout");
+    /// Not what the client takes it for.
+    pub const PRECONDITION_FAILED: Status = Status("412 Precondition Failed");
+    /// A body too large to be read past.
+    pub const CONTENT_TOO_LARGE: Status = Status("413 Content Too Large");
+    /// A request line too long.
+    pub const URI_TOO_LONG: Status = Status("414 URI Too Long");
+    /// There is no such part.
+    pub const RANGE_NOT_SATISFIABLE: Status = Status("416 Range Not Satisfiable");
+    /// A head too large.
+    pub const FIELDS_TOO_LARGE: Status = Status("431 Request Header Fields Too Large");
+    /// Our trouble, not the client's.
+    pub const INTERNAL_SERVER_ERROR: Status = Status("500 Internal Server Error");
+    /// A method or a transfer coding that nobody here knows.
+    pub const NOT_IMPLEMENTED: Status = Status("501 Not Implemented");
+    /// Something has run out; later perhaps.
+    pub const SERVICE_UNAVAILABLE: Status = Status("503 Service Unavailable");
+    /// Not HTTP/1.
+    pub const VERSION_NOT_SUPPORTED: Status = Status("505 HTTP Version Not Supported");
+
+    /// Both together.
+    pub fn text(self) -> &'static str {
+        self.0
+    }
+
+    /// The number, in its three digits.
+    pub fn code(self) -> &'static str {
+        &self.0[..3]
     }
 
     /// The phrase.
     pub fn reason(self) -> &'static str {
-        match self {
-            Status::Ok => "OK",
-            Status::NoContent => "No Content",
-            Status::PartialContent => "Partial Content",
-            Status::MovedPermanently => "Moved Permanently",
-            Status::NotModified => "Not Modified",
-            Status::BadRequest => "Bad Request",
-            Status::Forbidden => "Forbidden",
-            Status::NotFound => "Not Found",
-            Status::MethodNotAllowed => "Method Not Allowed",
-            Status::RequestTimeout => "Request Timeout",
-            Status::PreconditionFailed => "Precondition Failed",
-            Status::ContentTooLarge => "Content Too Large",
-            Status::UriTooLong => "URI Too Long",
-            Status::RangeNotSatisfiable => "Range Not Satisfiable",
-            Status::FieldsTooLarge => "Request Header Fields Too Large",
-            Status::InternalServerError => "Internal Server Error",
-            Status::NotImplemented => "Not Implemented",
-            Status::ServiceUnavailable => "Service Unavailable",
-            Status::VersionNotSupported => "HTTP Version Not Supported",
-        }
+        &self.0[4..]
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use common::address::Address;
+use common::address::{Address, Peer};
 use common::berkeley::{OwnedFd, recv};
 use common::events::{Clock, Next, Service};
 use common::sockopt::set_reset_on_close;
@@ -21,9 +21,12 @@ use common::{Errno, exit, log};
 use httpdate::fmt_http_date;
 
 use crate::access_log::AccessLog;
-use crate::connection::{Conversation, IDLE, Reply};
-use crate::peer::{Peer, Places};
-use crate::request::Limits;
+use crate::cache::Cache;
+use crate::client::Client;
+use crate::options::Limits;
+use crate::outgoing::Reply;
+use crate::places::Places;
+use crate::request;
 use crate::response::Constant;
 use crate::site::{Answers, Site};
 use crate::status::Status;
@@ -34,6 +37,11 @@ const PIECE_BYTES: usize = 32 * 1024;
 /// How often a client that always has more is served in a row, before the others have their turn.
 const PIECES_A_TURN: usize = 16;
 
+/// What a client waits for, and so what limits its patience, as the event loop numbers it.
+const IDLE: u8 = 0;
+const REQUEST: u8 = 1;
+const REPLY: u8 = 2;
+
 /// What all loops share.
 pub struct Server {
     /// What there is to see.
@@ -42,13 +50,10 @@ pub struct Server {
     pub constant: Constant,
     /// How long the server bears with a client between requests, and how it stops.
     pub patience: Patience,
-    /// How long the head of a request may take to arrive, from its first byte, and its body after that.
-    pub head_timeout: Duration,
-    /// How many bytes a second a client has to take of its reply, over how long.
-    pub min_rate: u64,
-    pub slow_timeout: Duration,
-    /// What a request may have of everything.
+    /// How long it bears with one otherwise, among others.
     pub limits: Limits,
+    /// What a request may have of everything.
+    pub heads: request::Limits,
     /// How many connections an address may have.
     pub places: Places,
     /// Where requests are told of.
@@ -70,72 +75,77 @@ pub struct Web<'a> {
 
 impl<'a> Web<'a> {
     /// A loop's share of the server.
-    pub fn new(server: &'a Server, answers: Answers<'a>) -> Web<'a> {
-        Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: String::new() }
+    pub fn new(server: &'a Server, files_kept_open: usize) -> Web<'a> {
+        let (now, cache) = (SystemTime::UNIX_EPOCH, Cache::new(!server.site.show.no_cache, files_kept_open));
+        let answers = Answers { site: &server.site, cache, now };
+        Web { server, answers, buffer: vec![0; PIECE_BYTES], out: Vec::new(), second: 0, date: fmt_http_date(now) }
     }
 }
 
 impl<'a> Service for Web<'a> {
-    type Conversation = Conversation<'a>;
+    type Conversation = Client<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;
     const GIVES_WAY: Option<u8> = Some(IDLE);
 
     fn allowances(&self, patience: &Patience) -> Vec<Option<Duration>> {
-        let slow = Some(self.server.slow_timeout).filter(|_| self.server.min_rate > 0);
-        vec![patience.idle, Some(self.server.head_timeout), slow]
+        let limits = &self.server.limits;
+        // In the order of their numbers.
+        vec![patience.idle, Some(limits.head_timeout), Some(limits.slow_timeout).filter(|_| limits.min_rate > 0)]
     }
 
-    fn clock(&mut self, conversation: &mut Conversation) -> Clock {
-        conversation.clock()
+    fn clock(&mut self, client: &mut Client) -> Clock {
+        let renewed = std::mem::take(&mut client.renewed);
+        match client.now() {
+            Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
+            _ if client.has_begun() => Clock { allowance: REQUEST, renewed },
+            _ => Clock { allowance: IDLE, renewed: true },
+        }
     }
 
-    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation<'a>> {
+    fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Client<'a>> {
         let peer = Peer::from(peer);
         let place = self.server.places.take(&peer);
         if place.is_none() {
             log::client(crate::NAME, format_args!("refused {peer}: its address has its share of connections"));
         }
-        place.map(|place| Conversation::new(peer, place))
+        place.map(|place| Client::new(peer, place))
     }
 
-    fn refused(&mut self, conversation: &mut Conversation, errno: Errno) {
-        self.lost(conversation, format_args!("the event queue has no room for it: {}", exit::plain(errno)));
+    fn refused(&mut self, client: &mut Client, errno: Errno) {
+        self.lost(client, format_args!("the event queue has no room for it: {}", exit::plain(errno)));
     }
 
     /// The short way from `recv` through `send` is part of the event loop: see there. What is between is worked out by functions
     /// that make no system call, and may be called; the rare ways are functions of their own.
     #[inline(always)]
-    fn go_on(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Next {
-        let turn =
-            if conversation.leaving { self.ignore(connection) } else { self.talk(conversation, connection, ended) };
-        conversation.tidy();
-        turn.unwrap_or_else(|error| self.failed(conversation, &error))
+    fn go_on(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Next {
+        let turn = if client.leaving { Ok(self.ignore(connection)) } else { self.talk(client, connection, ended) };
+        client.tidy();
+        turn.unwrap_or_else(|error| self.failed(client, &error))
     }
 
-    fn give_up(&mut self, conversation: &mut Conversation, connection: &OwnedFd, why: GaveUp) -> Next {
-        let has_begun = conversation.has_begun();
-        if let Some(reply) = conversation.reply() {
-            if matches!(why, GaveUp::Idle(_)) && self.still_reads(reply, connection) {
-                return Next::Room;
+    fn give_up(&mut self, client: &mut Client, connection: &OwnedFd, why: GaveUp) -> Next {
+        if let Some(reply) = client.reply() {
+            match why {
+                GaveUp::Idle(_) if self.still_reads(reply, connection) => return Next::Room,
+                GaveUp::Idle(time) => {
+                    let (rate, time) = (self.server.limits.min_rate, humantime::format_duration(time));
+                    self.lost(client, format_args!("read less than {rate} bytes a second for {time}"));
+                    // Nobody reads the rest, and the kernel needn't keep it.
+                    let _ = set_reset_on_close(connection);
+                }
+                _ => self.lost(client, why),
             }
-            if let GaveUp::Idle(time) = why {
-                let (rate, time) = (self.server.min_rate, humantime::format_duration(time));
-                self.lost(conversation, format_args!("read less than {rate} bytes a second for {time}"));
-                // Nobody reads the rest, and the kernel needn't keep it.
-                let _ = set_reset_on_close(connection);
-            } else {
-                self.lost(conversation, why);
+        } else if client.has_begun() {
+            if matches!(why, GaveUp::Idle(_)) {
+                return match self.send_refusal(client, connection, Status::REQUEST_TIMEOUT) {
+                    Ok(Next::Close) => Next::Close,
+                    Ok(_) => Next::Turn,
+                    Err(error) => self.failed(client, &error),
+                };
             }
-            return Next::Close;
-        }
-        if has_begun && matches!(why, GaveUp::Idle(_)) {
-            let head = conversation.head();
-            let refused = self.send_refusal(conversation, connection, Status::RequestTimeout, &head);
-            return refused.map_or(Next::Close, |next| if next == Next::Close { next } else { Next::Turn });
-        }
-        if has_begun {
-            self.lost(conversation, why);
+            self.lost(client, why);
         }
         Next::Close
     }
@@ -147,56 +157,46 @@ impl Web<'_> {
     ///
     /// Errors: the connection broke, in the middle of a request or a reply.
     #[inline(always)]
-    fn talk(&mut self, conversation: &mut Conversation, connection: &OwnedFd, ended: bool) -> Result<Next> {
+    fn talk(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
-        if conversation.now().is_some()
-            && let Some(next) = self.go_on_with_what_is_kept(conversation, connection)?
+        if client.now().is_some()
+            && let Some(next) = self.go_on_with_what_is_kept(client, connection)?
         {
             return Ok(next);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        let next = self.receive(conversation, connection, ended, &mut buffer);
+        let next = self.receive(client, connection, ended, &mut buffer);
         self.buffer = buffer;
         next
     }
 
     #[inline(never)]
-    fn go_on_with_what_is_kept(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-    ) -> Result<Option<Next>> {
-        if let Some(next) = self.go_on_sending(conversation, connection)? {
+    fn go_on_with_what_is_kept(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
+        if let Some(next) = self.go_on_sending(client, connection)? {
             return Ok(Some(next));
         }
-        match conversation.take_input() {
-            Some(input) => self.serve(conversation, connection, Cow::Owned(input)),
+        match client.take_input() {
+            Some(input) => self.serve(client, connection, Cow::Owned(input)),
             None => Ok(None),
         }
     }
 
     #[inline(always)]
-    fn receive(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        ended: bool,
-        buffer: &mut [u8],
-    ) -> Result<Next> {
+    fn receive(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool, buffer: &mut [u8]) -> Result<Next> {
         for _ in 0..PIECES_A_TURN {
             let length = match recv(connection, buffer) {
                 Ok(length) if length > 0 => length,
                 Err(Errno::INTR) => continue,
-                other => return self.nothing_came(conversation, connection, other.err()),
+                other => return self.nothing_came(client, connection, other.err()),
             };
-            let input = match conversation.take_input() {
+            let input = match client.take_input() {
                 None => Cow::Borrowed(&buffer[..length]),
                 Some(mut input) => {
                     input.extend_from_slice(&buffer[..length]);
                     Cow::Owned(input)
                 }
             };
-            if let Some(next) = self.serve(conversation, connection, input)? {
+            if let Some(next) = self.serve(client, connection, input)? {
                 return Ok(next);
             }
             // Less than there was room for: that was all. What comes now, the kernel tells.
@@ -209,45 +209,32 @@ impl Web<'_> {
 
     /// The end of what a client has to say, an error, or no input now.
     #[inline(never)]
-    fn nothing_came(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        why: Option<Errno>,
-    ) -> Result<Next> {
-        let has_begun = conversation.has_begun();
+    fn nothing_came(&mut self, client: &mut Client, connection: &OwnedFd, why: Option<Errno>) -> Result<Next> {
+        let has_begun = client.has_begun();
         match why {
             // Asked to stop, this was the last look.
             Some(Errno::AGAIN) => Ok(if self.is_stopping() && !has_begun { Next::Close } else { Next::Input }),
             // Between requests nothing is lost.
             _ if !has_begun => Ok(Next::Close),
             Some(errno) => Err(errno).context("cannot receive"),
-            None => {
-                let head = conversation.head();
-                self.send_refusal(conversation, connection, Status::BadRequest, &head)
-            }
+            None => self.send_refusal(client, connection, Status::BAD_REQUEST),
         }
     }
 
-    fn send_refusal(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        refusal: Status,
-        head: &[u8],
-    ) -> Result<Next> {
-        let outgoing = self.refuse(conversation, refusal, head);
-        Ok(self.send(conversation, connection, outgoing)?.unwrap_or(Next::Close))
+    /// Refuses the request that has begun.
+    fn send_refusal(&mut self, client: &mut Client, connection: &OwnedFd, refusal: Status) -> Result<Next> {
+        let head = client.head();
+        let outgoing = self.refuse(client, refusal, &head);
+        Ok(self.send(client, connection, outgoing)?.unwrap_or(Next::Close))
     }
 
     /// Reads on for a client that was said goodbye to.
     #[inline(never)]
-    fn ignore(&mut self, connection: &OwnedFd) -> Result<Next> {
+    fn ignore(&mut self, connection: &OwnedFd) -> Next {
         match recv(connection, &mut self.buffer) {
-            Ok(0) => Ok(Next::Close),
-            Ok(_) | Err(Errno::INTR) => Ok(Next::Turn),
-            Err(Errno::AGAIN) => Ok(Next::Input),
-            Err(_) => Ok(Next::Close),
+            Ok(1..) | Err(Errno::INTR) => Next::Turn,
+            Err(Errno::AGAIN) => Next::Input,
+            Ok(0) | Err(_) => Next::Close,
         }
     }
 
@@ -256,21 +243,22 @@ impl Web<'_> {
     fn still_reads(&self, reply: &mut Reply, connection: &OwnedFd) -> bool {
         let is_well = reply.go_on(connection).is_ok();
         let taken = std::mem::take(&mut reply.taken);
-        is_well && taken >= self.server.min_rate.saturating_mul(self.server.slow_timeout.as_secs().max(1))
+        let limits = &self.server.limits;
+        is_well && taken >= (limits.min_rate as u64).saturating_mul(limits.slow_timeout.as_secs().max(1))
     }
 
     #[cold]
-    fn failed(&self, conversation: &mut Conversation, error: &anyhow::Error) -> Next {
-        self.lost(conversation, exit::describe(error));
+    fn failed(&self, client: &mut Client, error: &anyhow::Error) -> Next {
+        self.lost(client, exit::describe(error));
         Next::Close
     }
 
-    fn lost(&self, conversation: &mut Conversation, why: impl std::fmt::Display) {
-        log::client(crate::NAME, format_args!("lost {}: {why}", conversation.peer));
-        if let Some(reply) = conversation.reply() {
-            let left = reply.file.as_ref().map_or(0, |rest| rest.part.end - rest.part.start);
-            let unsent = left + (reply.data.len() - reply.sent) as u64;
-            let entry = reply.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
+    fn lost(&self, client: &mut Client, why: impl std::fmt::Display) {
+        log::client(crate::NAME, format_args!("lost {}: {why}", client.peer));
+        if let Some(Reply { data, sent, outgoing, .. }) = client.reply() {
+            let left = outgoing.file.as_ref().map_or(0, |rest| rest.part.end - rest.part.start);
+            let unsent = left + (data.len() - *sent) as u64;
+            let entry = outgoing.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
             self.write_log(entry);
         }
     }

@@ -13,7 +13,7 @@ use predicates::str::{contains, starts_with};
 /// Longer than any of these tests takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(100);
 /// What a server does not do is seen when this is over.
-const SHORT: &str = "500ms";
+const SHORT: &str = "2s";
 /// What a server does is done before this is over.
 const LONG: &str = "30s";
 

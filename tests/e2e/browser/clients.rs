@@ -276,7 +276,7 @@ fn wrk_counts_no_failure() {
     fs::write(around.path().join("root/large"), noise(1 << 20)).unwrap();
     for path in ["/", "/large"] {
         let mut wrk = command(&wrk);
-        wrk.args(["--threads", "1", "--connections", "50", "--duration", "1s"]);
+        wrk.args(["--threads", "1", "--connections", "50", "--duration", "1s", "--timeout", "60s"]);
         wrk.arg(format!("http://{}{path}", server.address));
         let outcome = run_command(wrk, b"");
         assert!(outcome.status.success() && outcome.text().contains("requests in"), "{outcome:?}");

@@ -1,7 +1,8 @@
-//! A socket that was handed over to our TCP server, as systemd does it; and the units for that.
+//! A socket that was handed over to our TCP server or the web server, as systemd does it; and the units for that.
 
 use super::{DESIGNS, NAME};
 use crate::doors::handing_over;
+use crate::harness::http::Client;
 use crate::harness::{Process, Server, command, peer, program, run, run_command};
 
 #[test]
@@ -15,6 +16,10 @@ fn a_socket_that_was_handed_over_is_used() {
         run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
         server.stops_well();
     }
+    let server = Server::ready("tiny-web", handing_over(&python, socket, "tiny-web"));
+    let reply = Client::new(server.connect()).ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(reply.status == 200 && reply.text().contains("Hello world!"), "{reply:?}");
+    server.stops_well();
 }
 
 #[test]
@@ -54,9 +59,11 @@ fn what_was_handed_over_and_does_not_listen_is_refused() {
     let Some(python) = peer("python3") else { return };
     for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
         let socket = format!("s = socket.socket(type=socket.{kind}); s.bind(('127.0.0.1', 0))");
-        let outcome = run_command(handing_over(&python, &socket, NAME), b"");
-        outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
-        assert_eq!(outcome.text(), "");
+        for name in [NAME, "tiny-web"] {
+            let outcome = run_command(handing_over(&python, &socket, name), b"");
+            outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
+            assert_eq!(outcome.text(), "");
+        }
     }
 }
 

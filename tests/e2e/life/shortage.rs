@@ -5,6 +5,8 @@ use std::net::Shutdown;
 use std::process::Stdio;
 use std::thread;
 
+use serde_json::Value;
+
 use super::{SERVERS, shell};
 use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process};
 
@@ -89,10 +91,21 @@ fn with_too_few_descriptors_the_tcp_server_serves_or_says_so_instead_of_the_read
 
 #[test]
 fn nobody_reading_stdout_or_stderr_is_not_the_end() {
+    let folder = tempfile::tempdir().unwrap();
     for name in SERVERS {
-        let port = crate::harness::unused_port().to_string();
-        let arguments = ["--host", "127.0.0.1", "--port", &port, "--trace"];
+        // It can't say which port it has got, but its trace in a file does: a port that was free a moment ago need not be.
+        let file = folder.path().join(name);
+        let arguments = ["--host", "127.0.0.1", "--port", "0", "--trace", "--trace-file", file.to_str().unwrap()];
         let mut server = Process::start(shell("exec \"$@\" >&- 2>&-", name, &arguments));
+        let mut port = None;
+        eventually("its address in the trace", || {
+            let trace = std::fs::read_to_string(&file).unwrap_or_default();
+            let line = trace.split_inclusive('\n').find(|line| line.contains(r#""call":"getsockname""#));
+            let line: Option<Value> = line.and_then(|line| serde_json::from_str(line.strip_suffix('\n')?).ok());
+            port = line.and_then(|line| Some(line["local"].as_str()?.rsplit_once(':')?.1.to_owned()));
+            port.is_some()
+        });
+        let port = port.unwrap();
         let client = match name {
             "udp-echo-server" => "udp-echo-client",
             _ => "tcp-echo-client",

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::{PeerServer, is_answered, lectures, theirs};
 use crate::harness::{Server, run, run_command, run_with_input};
+use crate::udp::peer::without_asking_twice;
 
 /// How long our client waits before it sends again. Nothing gets lost on this machine, but it may be busy.
 const LONG: &str = "60s";
@@ -63,18 +64,22 @@ fn the_lectures_client_is_answered_by_our_server() {
 }
 
 /// Our client gets an answer to each of its datagrams from their server, which it has for itself: a second client would be
-/// a stranger to a server that has connected its socket to the first.
-fn our_client(server: &PeerServer) {
-    let arguments = [&server.host(), &server.port(), "-", "--timeout", LONG];
-    let answers = run_with_input("udp-echo-client", &arguments, b"Hello\na second time\n\xff\n");
-    answers.printed("Hello\na second time\n\u{fffd}\n");
+/// a stranger to a server that has connected its socket to the first. What it asks twice, they may answer with one datagram.
+fn our_client(start: impl Fn() -> PeerServer) {
+    let answers = without_asking_twice(|| {
+        let server = start();
+        let arguments = [&server.host(), &server.port(), "-", "--timeout", LONG, "--verbose"];
+        run_with_input("udp-echo-client", &arguments, b"Hello\na second time\n\xff\n")
+    });
+    assert_eq!(answers.text(), "Hello\na second time\n\u{fffd}\n", "{answers:?}");
+    assert!(answers.status.success(), "{answers:?}");
 }
 
 #[test]
 fn our_client_is_answered_by_socat() {
     let socat = || theirs("socat", &["-d", "-d", "UDP4-LISTEN:0,bind=127.0.0.1", "PIPE"]);
     if socat().is_some() {
-        our_client(&PeerServer::start(|| 0, |_| socat().unwrap()));
+        our_client(|| PeerServer::start(|| 0, |_| socat().unwrap()));
     }
 }
 
@@ -82,7 +87,7 @@ fn our_client_is_answered_by_socat() {
 fn our_client_is_answered_by_socat_with_a_process_for_each_datagram() {
     let socat = |port| theirs("socat", &["-d", "-d", &format!("UDP4-RECVFROM:{port},bind=127.0.0.1,fork"), "EXEC:cat"]);
     if socat(0).is_some() {
-        our_client(&PeerServer::start(unused_port, |port| socat(port).unwrap()));
+        our_client(|| PeerServer::start(unused_port, |port| socat(port).unwrap()));
     }
 }
 
@@ -91,7 +96,7 @@ fn our_client_is_answered_by_ncat() {
     // Without -k: it serves one client, with one cat, both of which end with it.
     let ncat = |port: u16| theirs("ncat", &["-v", "-u", "-l", "127.0.0.1", &port.to_string(), "-e", "/bin/cat"]);
     if ncat(0).is_some() {
-        our_client(&PeerServer::start(unused_port, |port| ncat(port).unwrap()));
+        our_client(|| PeerServer::start(unused_port, |port| ncat(port).unwrap()));
     }
 }
 

@@ -1,16 +1,13 @@
-//! Other ways to reach our UDP server than a port of its own, its workers, its account on request, what the kernel drops, and
-//! the bad network that it has on demand.
+//! Other ways to reach our UDP server than a port of its own, its workers, its account on request, and what the kernel drops.
 
-use std::collections::HashMap;
 use std::io::IoSlice;
 use std::net::UdpSocket;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Instant;
 
 use super::peer::{ask, client, echo, next};
-use super::{each, server, stops_with_account};
+use super::{LONG, each, server, stops_with_account};
 use crate::doors::{handing_over, server_at};
 use crate::harness::{SOON, Server, eventually, noise, peer, run};
 
@@ -90,7 +87,7 @@ fn a_socket_that_was_handed_over_is_used() {
         let server = Server::ready(NAME, command);
         // A connected client, who hears only whom it asked.
         let asked = if host.is_empty() { "127.0.0.2".to_owned() } else { server.host() };
-        run("udp-echo-client", &[&asked, &server.port()]).printed("echo -> Hello world\n");
+        run("udp-echo-client", &[&asked, &server.port(), "--timeout", LONG]).printed("echo -> Hello world\n");
         let stderr = server.stops_well();
         assert!(stderr.starts_with(&format!("{NAME}: --host has no effect: a socket was handed over\n")), "{stderr}");
         assert!(stderr.ends_with(&format!("{NAME}: received 1, answered 1\n")), "{stderr}");
@@ -104,9 +101,8 @@ fn a_socket_that_was_handed_over_may_have_been_told_to_take_trains_whole() {
     // UDP_GRO, as another server may have left it.
     let socket = "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); s.setsockopt(17, 104, 1)";
     let server = Server::ready(NAME, handing_over(&python, socket, NAME));
-    let load =
-        ["load", &server.host(), &server.port(), "--size", "100", "--train", "8", "--window", "8", "--count", "80"];
-    let outcome = run("udp-echo-client", &load);
+    let trains = ["--size", "100", "--train", "8", "--window", "8", "--count", "80", "--timeout", LONG];
+    let outcome = run("udp-echo-client", &[&["load", &server.host(), &server.port()], &trains[..]].concat());
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(server.stops_well().ends_with(&format!("{NAME}: received 80, answered 80\n")));
 }
@@ -124,7 +120,8 @@ fn the_account_is_told_on_request_and_at_the_end() {
             server.process.signal("USR1");
             server.process.stderr().contains(&account)
         });
-        assert!(server.stops_well().ends_with(&account));
+        let said = server.stops_well();
+        assert!(said.ends_with(&account), "{said}");
     }
 }
 
@@ -139,6 +136,16 @@ fn a_receive_buffer_that_is_smaller_than_wanted_is_told() {
     assert!(!told || stderr.contains(", and not 16.0 MiB (net.core.rmem_max)\n"), "{stderr}");
 }
 
+/// How many datagrams for the port of this server the kernel has dropped, as its list of sockets has it: see proc(5).
+#[cfg(target_os = "linux")]
+fn dropped(server: &Server) -> u64 {
+    let list = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let port = format!(":{:04X}", server.address.port());
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let ours = list.lines().map(words).filter(|words| words[1].ends_with(&port));
+    ours.map(|words| words.last().unwrap().parse::<u64>().unwrap()).sum()
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn what_the_kernel_drops_is_counted_to_the_last() {
@@ -150,17 +157,19 @@ fn what_the_kernel_drops_is_counted_to_the_last() {
             client.send_to(&[&number.to_be_bytes()[..], &[0; 1000]].concat(), server.address).unwrap();
         }
         server.process.signal("CONT");
-        // They are answered in their order: behind the last of them, there is this one.
+        // Each is answered or dropped. As long as its queue is full the server must not be asked anything else: that would be
+        // dropped, too.
         let mut answered = 0;
-        let other = super::peer::client();
-        ask(&other, server.address, b"and now?");
         client.set_nonblocking(true).unwrap();
-        while client.recv(&mut [0; 2000]).is_ok() {
-            answered += 1;
-        }
+        eventually("the fate of each of them", || {
+            while client.recv(&mut [0; 2000]).is_ok() {
+                answered += 1;
+            }
+            answered + dropped(&server) == 1000
+        });
         let stderr = server.stops_well();
         let account = stderr.lines().last().unwrap();
-        let expected = format!("{NAME}: received {0}, answered {0}, kernel drops {1}", answered + 2, 1000 - answered);
+        let expected = format!("{NAME}: received {0}, answered {0}, kernel drops {1}", answered + 1, 1000 - answered);
         assert!(answered < 1000 && account == expected, "{account}, but {expected}");
     }
 }
@@ -215,14 +224,17 @@ fn a_long_datagram_behind_many_short_ones_of_one_length_stays_whole() {
 fn several_workers_share_the_clients_and_a_second_server_finds_the_port_taken() {
     let server = server(&["--workers", "3"]);
     let clients: Vec<UdpSocket> = (0..50).map(|_| client()).collect();
-    for round in 0..20u32 {
-        for client in &clients {
-            client.send_to(&round.to_be_bytes(), server.address).unwrap();
+    // No more at once than the smallest of queues holds: a busy machine may hand them all to one worker before it has its turn.
+    for rounds in (0..20u32).collect::<Vec<_>>().chunks(5) {
+        for round in rounds {
+            for client in &clients {
+                client.send_to(&round.to_be_bytes(), server.address).unwrap();
+            }
         }
-    }
-    for round in 0..20u32 {
-        for client in &clients {
-            assert_eq!(next(client, server.address), echo(&round.to_be_bytes()), "in their order");
+        for round in rounds {
+            for client in &clients {
+                assert_eq!(next(client, server.address), echo(&round.to_be_bytes()), "in their order");
+            }
         }
     }
     for workers in ["1", "3"] {
@@ -230,97 +242,4 @@ fn several_workers_share_the_clients_and_a_second_server_finds_the_port_taken() 
         second.failed_with("address already in use");
     }
     stops_with_account(server, "received 1000, answered 1000");
-}
-
-/// What an account says, by its words.
-fn numbers(account: &str) -> HashMap<String, u64> {
-    let account = account.trim().strip_prefix("udp-echo-server: ").unwrap();
-    let number = |part: &str| {
-        let (what, number) = part.rsplit_once(' ').unwrap();
-        (what.to_owned(), number.parse().unwrap())
-    };
-    account.split(", ").map(number).collect()
-}
-
-/// What arrives of so many numbered datagrams, and the account.
-fn through(faults: &[&str], count: u32) -> (Vec<Vec<u8>>, HashMap<String, u64>) {
-    let server = server(faults);
-    let client = client();
-    for number in 0..count {
-        client.send_to(&[&number.to_be_bytes()[..], &[b'.'; 60]].concat(), server.address).unwrap();
-    }
-    // It is asked to stop once it has seen them all, and sends what is on its way.
-    let here = server.address;
-    eventually("all have been received", || {
-        server.process.signal("USR1");
-        server.process.stderr().contains(&format!("received {count},"))
-    });
-    let stderr = server.stops_well();
-    client.set_nonblocking(true).unwrap();
-    let mut got = Vec::new();
-    let mut reply = [0; 100];
-    while let Ok((length, from)) = client.recv_from(&mut reply) {
-        assert_eq!(from, here);
-        got.push(reply[..length].strip_prefix(b"echo -> ").unwrap().to_vec());
-    }
-    (got, numbers(stderr.lines().last().unwrap()))
-}
-
-fn number_of(payload: &[u8]) -> u32 {
-    u32::from_be_bytes(payload[..4].try_into().unwrap())
-}
-
-#[test]
-fn what_a_client_sees_of_the_network_is_what_the_account_says() {
-    // As many as the client's socket has room for.
-    let count = 200;
-    let (got, account) = through(&["--drop", "10%", "--seed", "7"], count);
-    assert_eq!((got.len() as u64, u64::from(count)), (account["answered"], account["answered"] + account["dropped"]));
-    assert!((8..=40).contains(&account["dropped"]), "{account:?}");
-
-    let (got, account) = through(&["--duplicate", "5%", "--seed", "7"], count);
-    assert_eq!((got.len() as u64, account["answered"]), (u64::from(count) + account["duplicated"], u64::from(count)));
-
-    let (got, account) = through(&["--reorder", "5%", "--seed", "7"], count);
-    let mut highest = 0;
-    let overtaken = got.iter().map(|payload| number_of(payload)).filter(|number| {
-        highest = highest.max(*number);
-        *number < highest
-    });
-    assert_eq!(overtaken.count() as u64, account["reordered"]);
-    assert!(account["reordered"] > 0 && got.len() == count as usize);
-
-    let (got, account) = through(&["--truncate", "9"], count);
-    assert!(got.iter().all(|payload| payload.len() == 9) && account["truncated"] == u64::from(count));
-
-    let (got, account) = through(&["--corrupt", "10%", "--seed", "7"], count);
-    let wrong = got
-        .iter()
-        .zip(0..)
-        .filter(|(payload, number)| payload[..] != [&u32::to_be_bytes(*number)[..], &[b'.'; 60]].concat());
-    assert_eq!(wrong.count() as u64, account["corrupted"]);
-}
-
-#[test]
-fn the_same_seed_is_the_same_network() {
-    let faults = |seed| ["--drop", "20%", "--duplicate", "10%", "--reorder", "10%", "--corrupt", "5%", "--seed", seed];
-    let first = through(&faults("1"), 200);
-    assert_eq!(through(&faults("1"), 200), first);
-    assert_ne!(through(&faults("2"), 200).0, first.0);
-}
-
-#[test]
-fn a_delay_is_waited_for_also_at_the_end_but_no_longer_than_the_drain() {
-    let server = server(&["--delay", "300ms"]);
-    let (client, began) = (client(), Instant::now());
-    assert_eq!(ask(&client, server.address, b"slow"), echo(b"slow"));
-    assert!(began.elapsed().as_millis() >= 300);
-    stops_with_account(server, "received 1, answered 1, delayed 1");
-
-    let (got, account) = through(&["--delay", "200ms", "--jitter", "50ms"], 50);
-    assert_eq!((got.len(), account["delayed"]), (50, 50));
-    assert!(got.iter().map(|payload| number_of(payload)).is_sorted(), "jitter lets none overtake another");
-
-    let (got, account) = through(&["--delay", "1h", "--drain", "10ms"], 50);
-    assert_eq!((got.len(), account["answered"], account["cut off at the end"]), (0, 0, 50));
 }

@@ -122,9 +122,10 @@ impl<S: Service> EventLoop<'_, S> {
             self.service.refused(&mut conversation, Errno::from_io_error(&error).unwrap_or(Errno::NOMEM));
             return self.close_one(connection);
         }
-        entry.insert(Entry { connection, link: Link::default(), sends: false, given_up: false, conversation });
+        let (sends, busy, ended, given_up) = (false, false, false, false);
+        entry.insert(Entry { connection, link: Link::default(), sends, busy, ended, given_up, conversation });
         self.idle.push(key, clock.allowance, &mut self.connections);
-        self.is_next(key, next, false);
+        self.is_next(key, next);
     }
 
     pub(super) fn stop_accepting(&mut self) {

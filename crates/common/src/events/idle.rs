@@ -177,7 +177,15 @@ mod tests {
         for _ in 0..3 {
             let connection = std::fs::File::open("/dev/null").unwrap().into();
             let link = Link::default();
-            let key = entries.insert(Entry { connection, link, sends: false, given_up: false, conversation: () });
+            let key = entries.insert(Entry {
+                connection,
+                link,
+                sends: false,
+                busy: false,
+                ended: false,
+                given_up: false,
+                conversation: (),
+            });
             lists.push(key, IDLE, &mut entries);
         }
         (lists, entries)

@@ -2,13 +2,15 @@
 //!
 //! What makes it cheap: one `recv` and one `send` for each round trip and nothing else, as long as the kernel has many events
 //! at a time to tell; no function that returns between them (see `common::events`); a look at the clock with each; replies
-//! compared where they lie; and no memory asked for. All that has
-//! come is received first, and only then all that is due is sent: so a server has many requests at a time to answer, and
-//! neither side falls asleep and is woken up for each of them.
+//! compared where they lie; and no memory asked for. All that has come is received first, and only then all that is due is
+//! sent: so a server has many requests at a time to answer, and neither side falls asleep and is woken up for each of them.
+//! What is rare is done in `upkeep.rs`.
+
+mod upkeep;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use common::address::Address;
@@ -89,20 +91,6 @@ impl<'a> Engine<'a> {
         (0..self.lines.all.len()).for_each(|key| self.lose(key, &End::Over));
         let plan = &self.plan;
         Ok(Outcome { ended: plan.ended(), elapsed_ns, offered: plan.offered(), achieved: plan.achieved() })
-    }
-
-    /// Tries each connection once; those that fail will be tried again later.
-    fn connect_all(&mut self) -> Result<()> {
-        let began = Instant::now();
-        while self.lines.is_opening(began) && !self.stop.is_asked() {
-            self.lines.open_some(&mut self.tally);
-            self.poll(Some(TICK))?;
-            for event in &self.events {
-                self.lines.handshake_done(event.token().0, &mut self.tally);
-            }
-            self.lines.give_up_the_late(&mut self.tally);
-        }
-        Ok(())
     }
 
     fn load(&mut self) -> Result<()> {
@@ -263,40 +251,5 @@ impl<'a> Engine<'a> {
             return self.lose(key, &end);
         }
         self.is_free_again(key);
-    }
-
-    /// Looks after everything that has to be done now and then.
-    fn tick(&mut self, now_ns: u64) {
-        for key in 0..self.lines.all.len() {
-            if let Line::Open(flow) = &self.lines.all[key]
-                && let Some(oldest) = flow.outstanding().front()
-                && now_ns.saturating_sub(oldest.sent_ns) > self.timeout_ns
-            {
-                self.lose(key, &End::Timeout);
-            }
-        }
-        self.lines.give_up_the_late(&mut self.tally);
-        if !self.plan.is_over(now_ns) {
-            self.lines.open_some(&mut self.tally);
-        }
-        if self.lines.is_dead() {
-            self.plan.stop(now_ns, Ended::Failed);
-        }
-        self.progress.show(&self.plan, &self.tally.errors, now_ns);
-    }
-
-    /// A connection is of no more use, and another takes its place.
-    #[cold]
-    fn lose(&mut self, key: usize, why: &End) {
-        let Some(flow) = self.lines.take_down(key) else { return };
-        self.on_their_way -= flow.outstanding().len();
-        if let Some(trouble) = why.trouble() {
-            self.tally.errors.count(trouble);
-        }
-        flow.end(why, &self.wire, |request, fate| {
-            if self.plan.counts(request) {
-                self.tally.account.settle(fate);
-            }
-        });
     }
 }

@@ -7,54 +7,30 @@ use common::events::Next;
 
 use super::Web;
 use crate::access_log::Entry;
-use crate::connection::{Conversation, Reply, Rest};
+use crate::client::Client;
+use crate::outgoing::{Outgoing, Reply, Then};
 use crate::request::{Persistence, Request, first_line};
 use crate::response::Response;
 use crate::status::Status;
 
-/// What becomes of the connection after a reply.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    GoOn,
-    /// It is closed. The client wants that, all input has been read, and a small reply is on its way: nothing is lost.
-    Close,
-    /// It is closed in a while: see [`leave`].
-    Leave,
-}
-
-/// A reply that is ready to be sent. It begins with what is in [`Web::out`],
-pub(super) struct Outgoing {
-    /// then comes this,
-    pub file: Option<Rest>,
-    pub then: Then,
-    /// and this is written into the log, with how much content.
-    pub entry: Option<(Entry, u64)>,
-}
-
 impl Web<'_> {
     /// Answers a request. `is_all`: no more input has come.
-    pub(super) fn respond(
-        &mut self,
-        conversation: &Conversation,
-        request: &Request,
-        head: &[u8],
-        is_all: bool,
-    ) -> Outgoing {
+    pub fn respond(&mut self, client: &Client, request: &Request, head: &[u8], is_all: bool) -> Outgoing {
         let response = self.answers.answer(request);
-        self.say(conversation, response, head, Some(request), is_all)
+        self.say(client, response, head, Some(request), is_all)
     }
 
     /// Refuses a request. Where the next one would begin is anybody's guess: this reply is the last.
     #[cold]
-    pub(super) fn refuse(&mut self, conversation: &Conversation, refusal: Status, head: &[u8]) -> Outgoing {
+    pub fn refuse(&mut self, client: &Client, refusal: Status, head: &[u8]) -> Outgoing {
         self.look_at_the_clock();
-        self.say(conversation, Response::of_status(refusal), head, None, false)
+        self.say(client, Response::of_status(refusal), head, None, false)
     }
 
     /// Makes a response ready. Without a request, what came was none.
     fn say(
         &mut self,
-        conversation: &Conversation,
+        client: &Client,
         response: Response,
         head: &[u8],
         request: Option<&Request>,
@@ -70,10 +46,10 @@ impl Web<'_> {
         let length = if is_head { 0 } else { response.length() };
         let entry = self.server.log.as_ref().map(|_| {
             let fields = request.map(|request| &request.fields);
-            (Entry::new(&conversation.peer, self.date.as_bytes(), head, fields, response.status), length)
+            (Entry::new(&client.peer, &self.date, head, fields, response.status), length)
         });
         self.out.clear();
-        response.write_head(&mut self.out, self.date.as_bytes(), &self.server.constant, persistence);
+        response.write_head(&mut self.out, &self.date, &self.server.constant, persistence);
         let file = if is_head { None } else { response.write_body(&mut self.out) };
         let then = match persistence {
             // Of a file much may still be on its way, and its client may say something before all has arrived.
@@ -88,83 +64,69 @@ impl Web<'_> {
     ///
     /// Errors: as [`Reply::go_on`]. The reply is kept then too: the log tells how much of it was sent.
     #[inline(always)]
-    pub(super) fn send(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        mut outgoing: Outgoing,
-    ) -> Result<Option<Next>> {
+    pub fn send(&mut self, client: &mut Client, connection: &OwnedFd, mut outgoing: Outgoing) -> Result<Option<Next>> {
         let sent = match send(connection, &self.out) {
             Ok(sent) => sent,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(errno) => {
-                self.keep(conversation, 0, outgoing, 0);
+                self.keep(client, 0, outgoing, 0);
                 return Err(errno).context("cannot send");
             }
         };
         if sent < self.out.len() {
-            self.keep(conversation, sent, outgoing, 0);
-            return self.go_on_sending(conversation, connection);
+            self.keep(client, sent, outgoing, 0);
+            return self.go_on_sending(client, connection);
         }
         if let Some(rest) = &mut outgoing.file {
             let before = rest.part.start;
             let next = rest.go_on(connection);
             if !matches!(next, Ok(None)) {
                 let taken = rest.part.start - before;
-                self.keep(conversation, sent, outgoing, taken);
+                self.keep(client, sent, outgoing, taken);
                 return next;
             }
         }
         if outgoing.then == Then::GoOn && outgoing.entry.is_none() {
             return Ok(None);
         }
-        self.end(conversation, connection, outgoing.then, outgoing.entry)
+        Ok(self.end(client, connection, outgoing))
     }
 
     /// Keeps a reply for later, of which so much is sent, and the client has taken so much of its file.
     #[cold]
-    fn keep(&self, conversation: &mut Conversation, sent: usize, outgoing: Outgoing, taken: u64) {
-        let Outgoing { file, then, entry } = outgoing;
-        let (data, is_last) = (self.out[sent..].to_vec(), then != Then::GoOn);
-        conversation.renewed = true;
-        conversation.on_its_way().reply = Some(Reply { data, sent: 0, file, is_last, entry, taken });
+    fn keep(&self, client: &mut Client, sent: usize, mut outgoing: Outgoing, taken: u64) {
+        if outgoing.then == Then::Close {
+            // Until it is sent, the client may say something.
+            outgoing.then = Then::Leave;
+        }
+        client.renewed = true;
+        client.on_its_way().reply = Some(Reply { data: self.out[sent..].to_vec(), sent: 0, outgoing, taken });
     }
 
     /// Goes on with a reply that is on its way. None: there is none any more.
     #[cold]
-    pub(super) fn go_on_sending(
-        &mut self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-    ) -> Result<Option<Next>> {
-        let Some(reply) = conversation.reply() else { return Ok(None) };
+    pub fn go_on_sending(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
+        let Some(reply) = client.reply() else { return Ok(None) };
         if let Some(next) = reply.go_on(connection)? {
             return Ok(Some(next));
         }
-        let Some(reply) = conversation.on_its_way().reply.take() else { return Ok(None) };
-        conversation.renewed = true;
-        let then = if reply.is_last { Then::Leave } else { Then::GoOn };
-        self.end(conversation, connection, then, reply.entry)
+        let Some(reply) = client.on_its_way().reply.take() else { return Ok(None) };
+        client.renewed = true;
+        Ok(self.end(client, connection, reply.outgoing))
     }
 
     /// A reply has been sent to its end.
     #[inline(never)]
-    fn end(
-        &self,
-        conversation: &mut Conversation,
-        connection: &OwnedFd,
-        then: Then,
-        entry: Option<(Entry, u64)>,
-    ) -> Result<Option<Next>> {
-        self.write_log(entry);
-        Ok(match then {
+    fn end(&self, client: &mut Client, connection: &OwnedFd, outgoing: Outgoing) -> Option<Next> {
+        self.write_log(outgoing.entry);
+        match outgoing.then {
             Then::GoOn => None,
             Then::Close => Some(Next::Close),
-            Then::Leave => Some(leave(conversation, connection)),
-        })
+            Then::Leave => Some(leave(client, connection)),
+        }
     }
 
-    pub(super) fn write_log(&self, entry: Option<(Entry, u64)>) {
+    pub fn write_log(&self, entry: Option<(Entry, u64)>) {
         if let (Some(log), Some((entry, bytes))) = (&self.server.log, entry) {
             log.write(&entry.line(bytes));
         }
@@ -173,7 +135,7 @@ impl Web<'_> {
 
 /// Says goodbye to a client that may still be sending, and reads on for a little. A `close` while there is input that nobody has
 /// read would send RST, which can destroy the reply on its way: see RFC 9112, section 9.6.
-fn leave(conversation: &mut Conversation, connection: &OwnedFd) -> Next {
-    conversation.leaving = true;
+fn leave(client: &mut Client, connection: &OwnedFd) -> Next {
+    client.leaving = true;
     if shutdown(connection, Shutdown::Write).is_ok() { Next::End } else { Next::Close }
 }

@@ -86,6 +86,19 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Stops it until SIGCONT. To send the signal isn't enough: its threads may go on for a moment.
+    #[cfg(target_os = "linux")]
+    pub fn stands_still(&self) {
+        self.signal("STOP");
+        let is_stopped = |task: std::fs::DirEntry| {
+            // The name of the program, which may have any bytes in it, ends with the last bracket.
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        let tasks = || std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap().map(Result::unwrap);
+        eventually("no thread that goes on", || tasks().all(is_stopped));
+    }
+
     /// Waits for its end, and returns how it ended and what it said on stderr.
     pub fn end(mut self) -> (ExitStatus, String) {
         let stderr = self.stderr.recv_timeout(PATIENCE).expect("the server should have ended");

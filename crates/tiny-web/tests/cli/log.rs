@@ -9,7 +9,7 @@ use crate::harness::eventually;
 /// The lines of a log, once there are so many, without the dates.
 fn lines(log: &Path, count: usize) -> Vec<String> {
     let read = || fs::read_to_string(log).unwrap_or_default();
-    eventually("the lines of the log", || read().lines().count() >= count);
+    eventually("the lines of the log", || read().matches('\n').count() >= count);
     let without_date = |line: &str| {
         let (before, rest) = line.split_once('[').unwrap();
         format!("{before}{}", rest.split_once("] ").unwrap().1)
@@ -54,7 +54,7 @@ fn a_reply_to_a_client_that_has_gone_has_its_line() {
         client.send("GET /small HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(lines(&log, 2 * before + 1).len(), 2 * before + 1);
         // It closes with that reply unread, which is a reset, and before the server can send the next.
-        shown.server.signal("STOP");
+        shown.server.stands_still();
         client.send(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         drop(client);
         shown.server.signal("CONT");
@@ -79,13 +79,17 @@ fn a_file_that_has_shrunk_since_it_was_opened_has_its_line() {
     // It stays open, and as long as it was, for the rest of a second.
     eventually("two requests in a second", || {
         file.set_len(100_000).unwrap();
-        assert_eq!(shown.server.get("/shrinks").body.len(), 100_000);
+        asked += 1;
+        if shown.server.get("/shrinks").body.len() < 100_000 {
+            // The last time round, the second was over between the two: now it is known as short for the rest of another.
+            return false;
+        }
         file.set_len(1000).unwrap();
         let mut client = shown.server.connect();
         client.send("GET /shrinks?again HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let promised = client.reply_to_head().field("Content-Length").map(str::to_owned);
         assert_eq!(client.rest().len(), 1000);
-        asked += 2;
+        asked += 1;
         promised.as_deref() == Some("100000")
     });
     let last = lines(&log, asked).pop().unwrap();
@@ -100,10 +104,14 @@ fn a_log_that_was_moved_away_is_begun_anew() {
     shown.server.get("/a");
     fs::rename(&log, &old).unwrap();
     shown.server.signal("HUP");
-    eventually("a new log", || log.exists());
-    shown.server.get("/a?new");
-    assert!(lines(&log, 1)[0].contains("/a?new"));
-    assert_eq!(lines(&old, 1).len(), 1);
+    // A request that comes while the new file is being opened may still be told in the old one.
+    eventually("a line in the new log", || {
+        shown.server.get("/a?new");
+        fs::read_to_string(&log).is_ok_and(|log| log.contains("/a?new"))
+    });
+    let old = lines(&old, 1);
+    assert!(old[0].contains("\"GET /a HTTP/1.1\"") && old[1..].iter().all(|line| line.contains("/a?new")), "{old:?}");
+    assert!(lines(&log, 1).iter().all(|line| line.contains("/a?new")));
 }
 
 #[test]

@@ -68,15 +68,20 @@ pub fn server_that_replies(reply: impl Into<Vec<u8>>) -> Server<Vec<u8>> {
     })
 }
 
-/// A server that sends back so many datagrams, each behind the prefix, and tells what they were.
+/// A server that sends back so many datagrams, each behind the prefix, and tells what they were. Each is another than the one
+/// before.
 pub fn server_that_echoes(count: usize) -> Server<Vec<Vec<u8>>> {
     Server::that(move |socket| {
-        let echo = |_| {
+        let mut questions = Vec::new();
+        while questions.len() < count {
             let (question, client) = socket.next();
             socket.reply(&[b"echo -> ", &question[..]].concat(), client);
-            question
-        };
-        (0..count).map(echo).collect()
+            // A client that knows how soon it is answered asks again after 200 ms, which a busy machine may take.
+            if questions.last() != Some(&question) {
+                questions.push(question);
+            }
+        }
+        questions
     })
 }
 

@@ -139,10 +139,13 @@ fn each_line_of_stdin_is_a_datagram_and_each_reply_a_line() {
 #[test]
 fn a_reply_that_comes_late_or_twice_is_not_taken_for_the_next() {
     let server = Server::that(|socket| {
-        let (_, client) = socket.next();
+        let (mut before, client) = socket.next();
         socket.reply(b"echo -> one", client);
         for question in [&b"two"[..], b"three"] {
-            assert_eq!(socket.next().0, question);
+            // On a busy machine, one may be asked again before its answer comes.
+            let latest = std::iter::repeat_with(|| socket.next().0).find(|latest| *latest != before).unwrap();
+            assert_eq!(latest, question);
+            before = latest;
             socket.reply(b"echo -> one", client);
             socket.reply(&[b"echo -> ", question].concat(), client);
         }

@@ -32,7 +32,8 @@ fn a_schedule_is_kept_and_the_warm_up_doesnt_count() {
 #[test]
 fn a_run_may_end_by_time() {
     let port = echo("echo -> ");
-    for rate in [&[][..], &["--rate", "1000"]] {
+    // A schedule of no more than the server's buffer holds.
+    for rate in [&[][..], &["--rate", "500"]] {
         let load = [&["load", "127.0.0.1", &port, "--duration", "300ms", "--window", "4"], rate].concat();
         let (report, status) = report(&load);
         assert_eq!((status, &report["ended"]), (0, &"duration".into()));
@@ -74,7 +75,7 @@ fn damage_is_found_in_any_byte() {
         vec![reply]
     });
     let (report, status) =
-        report(&["load", "127.0.0.1", &port, "--count", "99", "--size", "99", "--timeout", "200ms", "--window", "99"]);
+        report(&["load", "127.0.0.1", &port, "--count", "99", "--size", "99", "--timeout", "1s", "--window", "99"]);
     assert_eq!((status, account(&report, "received"), account(&report, "corrupt")), (1, 0, 99), "{report}");
 }
 

@@ -127,7 +127,7 @@ fn an_answer_from_another_address_than_the_one_that_was_asked_is_seen() {
             let _ = socket.send_to(&data[..length], from);
         }
     });
-    let ping = ["ping", "127.0.0.2", &port, "--count", "3", "--interval", "1ms", "--timeout", "100ms"];
+    let ping = ["ping", "127.0.0.2", &port, "--count", "3", "--interval", "1ms", "--timeout", "1s"];
     let (report, status) = report(&ping);
     let numbers = ["received", "lost", "wrong_source"].map(|name| account(&report, name));
     assert_eq!((status, numbers), (1, [0, 3, 3]), "{report}");
@@ -138,7 +138,8 @@ fn an_answer_from_another_address_than_the_one_that_was_asked_is_seen() {
 #[test]
 fn no_more_probes_are_on_their_way_than_the_window_allows() {
     let port = silent();
-    let ping = ["ping", "127.0.0.1", &port, "--interval", "1ms", "--window", "5", "--deadline", "200ms"];
+    let ping =
+        ["ping", "127.0.0.1", &port, "--interval", "1ms", "--window", "5", "--deadline", "2s", "--timeout", "10s"];
     let (report, _) = report(&ping);
     assert_eq!((account(&report, "sent"), account(&report, "lost")), (5, 5), "{report}");
     assert!(report["unsent"].as_u64() > Some(0), "{report}");
