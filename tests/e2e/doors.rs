@@ -15,15 +15,15 @@ pub fn server_at(name: &str, path: &Path, arguments: &[&str]) -> Process {
     process
 }
 
-/// The command that starts a server with a socket, which these statements of Python call `s`, or a list of several: as systemd
-/// does it, they are the descriptors from 3 on, and two variables say so.
+/// The command that starts a server with a socket, made by these statements of Python: as systemd does it, the socket is
+/// descriptor 3, and two variables say so. If `fds` is changed there, as many are said to be handed over.
 pub fn handing_over(python: &Path, socket: &str, name: &str) -> Command {
     let script = format!(
-        "import fcntl, os, socket, sys\n\
+        "import os, socket, sys\n\
+         fds = 1\n\
          {socket}\n\
-         high = [fcntl.fcntl(one, fcntl.F_DUPFD, 100) for one in (s if type(s) is list else [s])]\n\
-         for number, fd in enumerate(high): os.dup2(fd, 3 + number); os.set_inheritable(3 + number, True); os.close(fd)\n\
-         os.environ.update(LISTEN_FDS=str(len(high)), LISTEN_PID=str(os.getpid()))\n\
+         os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
+         os.environ.update(LISTEN_FDS=str(fds), LISTEN_PID=str(os.getpid()))\n\
          os.execv(sys.argv[1], sys.argv[1:])"
     );
     let mut command = command(python);
