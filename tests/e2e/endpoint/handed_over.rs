@@ -70,11 +70,11 @@ fn what_was_handed_over_and_does_not_listen_is_refused() {
 #[test]
 fn of_several_sockets_that_were_handed_over_none_is_left_waiting() {
     let Some(python) = peer("python3") else { return };
-    let sockets = "s = [socket.create_server(('127.0.0.1', 0)) for _ in range(2)]";
+    let sockets = "s, other = [socket.create_server(('127.0.0.1', 0)) for _ in range(2)]; fds = 2";
     for name in [NAME, "tiny-web"] {
         let outcome = run_command(handing_over(&python, sockets, name), b"");
         outcome.failed_with("cannot use the sockets that were handed over: there are 2, and a server has one");
-        assert!(outcome.stderr.contains("\nhint: start a server for each: "), "{outcome:?}");
+        assert!(outcome.stderr.contains("\nhint: start a server for each; "), "{outcome:?}");
         assert_eq!(outcome.text(), "");
     }
 }

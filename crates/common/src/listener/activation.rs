@@ -5,7 +5,7 @@ use listenfd::ListenFd;
 use rustix::fd::OwnedFd;
 
 use super::prepare;
-use crate::sockopt;
+use crate::{exit, sockopt};
 
 const CANNOT: &str = "cannot use the socket that was handed over";
 /// The clients of one that isn't served would wait for ever.
@@ -18,7 +18,11 @@ const CANNOT_SEVERAL: &str = "cannot use the sockets that were handed over";
 pub fn handed_over() -> Result<Option<OwnedFd>> {
     let mut handed = ListenFd::from_env();
     if handed.len() > 1 {
-        bail!("{CANNOT_SEVERAL}: there are {}, and a server has one", handed.len());
+        let what = format!("{CANNOT_SEVERAL}: there are {}, and a server has one", handed.len());
+        return Err(exit::hinted(
+            what,
+            "start a server for each; with systemd, each ListenStream= has a unit of its own",
+        ));
     }
     let listener = match handed.take_tcp_listener(0) {
         Ok(tcp) => tcp.map(OwnedFd::from),

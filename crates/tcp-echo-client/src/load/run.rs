@@ -1,6 +1,7 @@
 //! A load from its options to its report.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use common::exit;
 use common::listener::raise_descriptor_limit;
 use common::measure::{self, ns};
 use common::screen::{self, counted};
@@ -27,7 +28,8 @@ pub fn run(options: &Options) -> Result<()> {
     let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS));
     if u64::from(options.connections) > fit {
         let connections = counted(u64::from(options.connections), "connection");
-        bail!("cannot open {connections}: the limit on descriptors leaves room for {fit}");
+        let what = format!("cannot open {connections}: the limit on descriptors leaves room for {fit}");
+        return Err(exit::hinted(what, "raise the limit: ulimit -n"));
     }
     let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
     let head = common.head(Kind::Load, PROGRAM, &peer);

@@ -159,7 +159,7 @@ fn more_connections_than_descriptors_are_refused_in_a_sentence() {
         .code(1)
         .stderr(
             "tcp-echo-client: cannot open 100 connections: the limit on descriptors leaves room for 84\n\
-             hint: ulimit -n raises the limit on descriptors, as far as the system lets it\n",
+             hint: raise the limit: ulimit -n\n",
         );
 }
 

@@ -146,7 +146,7 @@ fn more_flows_than_descriptors_are_refused_in_a_sentence() {
         .code(1)
         .stderr(
             "udp-echo-client: cannot open 100 flows: the limit on descriptors leaves room for 42\n\
-             hint: ulimit -n raises the limit on descriptors, as far as the system lets it\n",
+             hint: raise the limit: ulimit -n\n",
         );
 }
 
