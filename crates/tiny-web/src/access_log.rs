@@ -145,19 +145,19 @@ mod tests {
     #[test]
     fn a_line_is_one_line_whatever_the_client_says() {
         let peer = Peer::from(&common::address::Address::Internet("[::ffff:192.0.2.7]:1".parse().unwrap()));
-        let head = b"\r\nGET /\" HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
+        let head = b"\r\nGET /\\ HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
         let mut room = NO_FIELDS;
         let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
         let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK);
-        let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\" HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
+        let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\\ HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
         assert_eq!(entry.line(5), expected);
     }
 
     #[test]
     fn what_is_no_request_has_a_line_too() {
         let peer = Peer::from(&common::address::Address::Internet("[2001:db8::1]:1".parse().unwrap()));
-        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\x01\0", None, Status::BAD_REQUEST);
-        let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\x01\\x00\" 400 0 \"-\" \"-\"\n";
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\"\0", None, Status::BAD_REQUEST);
+        let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\\"\\x00\" 400 0 \"-\" \"-\"\n";
         assert_eq!(entry.line(0), expected);
     }
 }

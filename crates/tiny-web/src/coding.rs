@@ -38,7 +38,7 @@ impl Wanted {
             named.map(|(_, quality)| *quality)
         };
         // A file as it is needs no mention, but may be wanted less, or more.
-        let least = quality("identity").unwrap_or(1).max(1);
+        let least = quality("identity").or(quality("*")).unwrap_or(1).max(1);
         let mut wanted = Coding::ALL.map(|coding| {
             let old_name = if coding == Coding::Gzip { quality("x-gzip") } else { None };
             (quality(coding.name()).or(old_name).or(quality("*")).unwrap_or(0), coding)
@@ -102,6 +102,10 @@ mod tests {
             ("*", "br zstd gzip"),
             ("*;q=0, gzip", "gzip"),
             ("gzip;q=0, *", "br zstd"),
+            ("gzip;q=0.1, *;q=0.5", "br zstd"),
+            ("br, *;q=0.5, zstd;q=0.4", "br gzip"),
+            ("gzip, *;q=0.5, identity;q=0.8", "gzip"),
+            ("*;q=0.5, identity;q=0", "br zstd gzip"),
             ("GZIP", "gzip"),
             ("x-gzip", "gzip"),
             ("gzip ; q=0.001", "gzip"),

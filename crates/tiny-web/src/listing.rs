@@ -65,8 +65,15 @@ pub fn page(folder: &LocalPath, mut lines: Vec<Line>, is_all: bool) -> String {
 
 /// A name as text of a page. What is no text shows as a replacement character; the link has the true name.
 fn escape(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name).replace(char::is_control, "\u{fffd}").replace('&', "&amp;");
-    name.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    let name = String::from_utf8_lossy(name).replace(|char: char| char.is_control() || turns(char), "\u{fffd}");
+    let name = name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    name.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// Whether a character has others written from right to left or from left to right. In a name it could make a program look
+/// like a picture, or the next folder of a path like the one before. Unicode's UAX #9, section 2.
+fn turns(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A size as people read it: exact below 1 KiB, with one decimal above.
@@ -82,12 +89,19 @@ fn size(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
 }
 
+/// A time to the minute, for people and for programs.
 fn time(modified: Option<SystemTime>) -> String {
     let Some(modified) = modified.filter(|modified| *modified >= SystemTime::UNIX_EPOCH) else { return String::new() };
+    // `Sun, 06 Nov 1994 08:49:37 GMT`
     let date = fmt_http_date(modified);
-    // `Sun, 06 Nov 1994 08:49:37 GMT`: the day, and the time to the minute.
-    format!("<time>{}</time> UTC", date.get(5..22).unwrap_or_default())
+    let part = |range| date.get(range).unwrap_or_default();
+    let (day, month, year, time) = (part(5..7), part(8..11), part(12..16), part(17..22));
+    let number = MONTHS.iter().position(|name| *name == month).unwrap_or_default() + 1;
+    format!("<time datetime=\"{year}-{number:02}-{day}T{time}Z\">{day} {month} {year} {time}</time> UTC")
 }
+
+/// As HTTP's dates have them.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
@@ -105,14 +119,15 @@ mod tests {
     fn folders_come_first_and_names_are_escaped() {
         let lines = vec![line(b"b\"><script>'&.txt", false), line(b"z", true), line(b"a\xff\n", false)];
         let page = page(&folder("/<x>/"), lines, true);
+        let page = page.replace("<time datetime=\"1970-01-01T00:00Z\">01 Jan 1970 00:00</time> UTC", "TIME");
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("<tr><td>")).collect();
         assert_eq!(
             rows,
             [
                 "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>",
-                "<tr><td><a href=\"z/\">z/</a></td><td></td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
-                "<tr><td><a href=\"a%FF%0A\">a\u{fffd}\u{fffd}</a></td><td>1.5 KiB</td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
-                "<tr><td><a href=\"b%22%3E%3Cscript%3E%27%26.txt\">b&quot;&gt;&lt;script&gt;&#39;&amp;.txt</a></td><td>1.5 KiB</td><td><time>01 Jan 1970 00:00</time> UTC</td></tr>",
+                "<tr><td><a href=\"z/\">z/</a></td><td></td><td>TIME</td></tr>",
+                "<tr><td><a href=\"a%FF%0A\">a\u{fffd}\u{fffd}</a></td><td>1.5 KiB</td><td>TIME</td></tr>",
+                "<tr><td><a href=\"b%22%3E%3Cscript%3E%27%26.txt\">b&quot;&gt;&lt;script&gt;&#39;&amp;.txt</a></td><td>1.5 KiB</td><td>TIME</td></tr>",
             ]
         );
         assert!(page.contains("<h1>Files in /&lt;x&gt;/</h1>"));
@@ -123,6 +138,21 @@ mod tests {
         assert!(!page(&folder("/"), Vec::new(), true).contains("../"));
         assert!(page(&folder("/"), Vec::new(), true).contains("Nothing is in this folder."));
         assert!(page(&folder("/"), vec![line(b"a", false)], false).contains("There is more in this folder"));
+    }
+
+    #[test]
+    fn times_are_for_people_and_for_programs() {
+        let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(784_111_777);
+        assert_eq!(time(Some(modified)), "<time datetime=\"1994-11-06T08:49Z\">06 Nov 1994 08:49</time> UTC");
+        assert_eq!(time(None), "");
+    }
+
+    #[test]
+    fn no_name_turns_what_is_around_it() {
+        assert_eq!(escape("a\u{202e}gpj.exe".as_bytes()), "a\u{fffd}gpj.exe");
+        assert_eq!(escape("\u{2067}\u{200f}\u{61c}".as_bytes()), "\u{fffd}\u{fffd}\u{fffd}");
+        // Letters that are written from right to left, and what joins others, are names as any.
+        assert_eq!(escape("שלום.txt\u{200d}".as_bytes()), "שלום.txt\u{200d}");
     }
 
     #[test]

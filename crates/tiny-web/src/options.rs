@@ -61,11 +61,11 @@ pub struct Options {
 #[command(next_help_heading = "How files are shown")]
 pub struct Show {
     /// Don't show what is in a folder without an index.html
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub no_listing: bool,
 
     /// Show files and folders whose names begin with a dot, too
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub dotfiles: bool,
 
     /// Answer with FILE, of DIR, for every page that is not there: for an application that makes its own pages
@@ -73,11 +73,11 @@ pub struct Show {
     pub spa: Option<String>,
 
     /// How long clients may keep a file without asking again, in seconds [default: they have to ask]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub cache: Option<u32>,
 
     /// Look at a file for each request, rather than once a second
-    #[arg(long)]
+    #[arg(long, requires = "folder")]
     pub no_cache: bool,
 
     /// Add a field to every response; may be given more than once
@@ -128,11 +128,11 @@ pub struct Limits {
     pub max_per_address: Option<u32>,
 
     /// Longest request line (else 414)
-    #[arg(long, value_name = "BYTES", default_value = "16KiB", value_parser = cli::buffer_size)]
+    #[arg(long, value_name = "BYTES", default_value = "16KiB", value_parser = head)]
     pub max_request_line: usize,
 
     /// Longest head of a request (else 431)
-    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = cli::buffer_size)]
+    #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = head)]
     pub max_head: usize,
 
     /// Most fields of a head (else 431)
@@ -177,6 +177,16 @@ fn target(file: &str) -> Result<String, String> {
     Ok(format!("/{}", file.trim_start_matches('/')))
 }
 
+fn seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("a number of seconds, from 0 to {}", u32::MAX))
+}
+
+/// Room for what a client has to say before it gets anything. With less than this, browsers get nothing at all.
+fn head(text: &str) -> Result<usize, String> {
+    let bytes = cli::buffer_size(text)?;
+    if bytes < 1024 { Err("from 1KiB to 16MiB".to_owned()) } else { Ok(bytes) }
+}
+
 fn rate(text: &str) -> Result<usize, String> {
     if text == "0" { Ok(0) } else { cli::buffer_size(text) }
 }
@@ -186,8 +196,9 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// Fields that say how the others are to be read, or what only the server knows.
-const RESERVED: &str = "accept-ranges allow connection content-encoding content-length content-range content-type date etag \
-    keep-alive last-modified location transfer-encoding upgrade";
+const RESERVED: &str = "accept-ranges age allow connection content-encoding content-length content-location content-range \
+    content-type date etag host keep-alive last-modified location proxy-connection retry-after te trailer transfer-encoding \
+    upgrade via";
 
 /// `NAME: VALUE`, as RFC 9110, section 5 has it.
 fn field(text: &str) -> Result<(String, String), String> {
@@ -213,9 +224,18 @@ mod tests {
     fn a_field_is_a_name_and_a_value_and_none_of_the_servers() {
         assert_eq!(field("X-A:  b: c "), Ok(("X-A".to_owned(), "b: c".to_owned())));
         assert_eq!(field("X-A:"), Ok(("X-A".to_owned(), String::new())));
-        for wrong in
-            ["", "X-A", ": b", "X A: b", "X-A: b\r\nY: z", "X-A: b\0", "Content-Length: 5", "connection: close"]
-        {
+        for wrong in [
+            "",
+            "X-A",
+            ": b",
+            "X A: b",
+            "X-A: b\r\nY: z",
+            "X-A: b\0",
+            "Content-Length: 5",
+            "connection: close",
+            "TE: x",
+            "Via: x",
+        ] {
             assert!(field(wrong).is_err(), "{wrong:?}");
         }
     }

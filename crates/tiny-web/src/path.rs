@@ -29,10 +29,11 @@ impl LocalPath {
     /// as one, as they do in the file system.
     ///
     /// Errors: 400 for what isn't a path, a wrong `%XX`, and a NUL; 404 for what is a path, but never to be found: `.` and
-    /// `..`, other names that begin with a dot unless there are `dotfiles`, and names with a backslash or an encoded slash.
+    /// `..`, other names that begin with a dot unless there are `dotfiles`, and names with a backslash or an encoded slash;
+    /// 421 for `https://`.
     pub fn of_target(target: &str, dotfiles: bool) -> Result<LocalPath, Status> {
         let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
-        let path = strip_authority(without_query).ok_or(Status::BAD_REQUEST)?;
+        let path = strip_authority(without_query)?;
         if !path.starts_with('/') || target.contains('#') {
             return Err(Status::BAD_REQUEST);
         }
@@ -89,15 +90,19 @@ pub fn is_shown(name: &[u8], is_top: bool, dotfiles: bool) -> bool {
     (may_be_dotted || !name.starts_with(b".")) && !name.contains(&b'/') && !name.contains(&b'\\')
 }
 
-/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is.
-fn strip_authority(target: &str) -> Option<&str> {
+/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is. A
+/// host there has to be: RFC 9110, section 4.2.1. And what is to be had over TLS alone is not to be had here: section 7.4.
+fn strip_authority(target: &str) -> Result<&str, Status> {
     let Some((scheme, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
-        return Some(target);
+        return Ok(target);
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    let is_good = is_http && !authority.is_empty() && is_authority(authority.as_bytes());
-    is_good.then_some(if path.is_empty() { "/" } else { path })
+    let has_host = !authority.is_empty() && !authority.starts_with(':') && is_authority(authority.as_bytes());
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" if has_host => Ok(if path.is_empty() { "/" } else { path }),
+        "https" if has_host => Err(Status::MISDIRECTED_REQUEST),
+        _ => Err(Status::BAD_REQUEST),
+    }
 }
 
 /// A name as part of a target, or of a link.
@@ -181,7 +186,11 @@ mod tests {
             ("..", "400"),
             ("localhost:2000", "400"),
             ("ftp://localhost/a", "400"),
+            ("https://localhost/a", "421"),
+            ("HTTPS://localhost", "421"),
+            ("https:///a", "400"),
             ("http:///a", "400"),
+            ("http://:80/a", "400"),
             ("http://a@b/c", "400"),
             ("http://[::1/c", "400"),
         ];

@@ -19,7 +19,7 @@ pub struct Representation {
     pub validators: Validators,
     /// The fields that say which version this is, and for how long: they go with 304 too.
     pub version_fields: String,
-    /// The fields that say what it is.
+    /// The fields that say what it is, to those who don't have it yet.
     pub content_fields: String,
     /// Whether other clients are sent another file.
     pub varies: bool,
@@ -86,7 +86,8 @@ impl Representation {
             content_fields += "Accept-Ranges: bytes\r\n";
         }
         if let Some(modified) = validators.modified {
-            version_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
+            // The ETag says more, and goes with 304 alone: RFC 9110, section 15.4.5.
+            content_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
         }
         version_fields += manner.cache_control;
         if manner.varies {
@@ -109,9 +110,23 @@ fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino(), metadata.len(), times)
 }
 
+/// What comes behind the names of scripts that are modules: RFC 9239, section 7.
+const MODULES: [&str; 2] = ["cjs", "mjs"];
+/// What comes behind the names of texts that browsers would save rather than show, had they the type that is theirs, if there
+/// is one at all.
+const SOURCES: &str = "bash bat cts diff go hs java jsonl kt lock lua md mts nix patch pl proto ps1 py rb rs rst sh sql \
+    swift tex toml ts tsx vue yaml yml zig zsh";
+
 /// The type that a file's name promises. Text is taken for UTF-8, as nearly all is today.
 pub fn content_type(path: &Path) -> String {
-    let guess = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let guess = if MODULES.contains(&extension.as_str()) {
+        "text/javascript"
+    } else if SOURCES.split(' ').any(|source| source == extension) {
+        "text/plain"
+    } else {
+        mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream")
+    };
     if guess.starts_with("text/") { format!("{guess}; charset=utf-8") } else { guess.to_owned() }
 }
 
@@ -130,7 +145,14 @@ mod tests {
             ("a.png", "image/png"),
             ("a.json", "application/json"),
             ("a.wasm", "application/wasm"),
+            ("a.mjs", "text/javascript; charset=utf-8"),
+            ("a.ts", "text/plain; charset=utf-8"),
+            ("a.SH", "text/plain; charset=utf-8"),
+            ("a.rs", "text/plain; charset=utf-8"),
+            ("a.md", "text/plain; charset=utf-8"),
+            ("a.log", "text/plain; charset=utf-8"),
             ("a.unheard-of", "application/octet-stream"),
+            ("a.", "application/octet-stream"),
             ("Makefile", "application/octet-stream"),
         ];
         for (name, expected) in table {

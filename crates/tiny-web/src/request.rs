@@ -38,7 +38,7 @@ impl Limits {
 /// What a client asks for, and how to find the request after it.
 pub struct Request<'a> {
     pub method: Method,
-    /// As it came: printable ASCII, at least one byte, and nothing else is known of it.
+    /// As it came: printable ASCII but `"`, `<` and `>`, at least one byte, and nothing else is known of it.
     pub target: &'a str,
     /// What the connection is for afterwards.
     pub persistence: Persistence,
@@ -167,7 +167,7 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
     else {
         return Err(Status::BAD_REQUEST);
     };
-    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(is_of_target) {
         return Err(Status::BAD_REQUEST);
     }
     // HTTP-version = "HTTP/" DIGIT "." DIGIT. A minor version that doesn't exist yet is to be read as our highest.
@@ -176,6 +176,12 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
         Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Status::VERSION_NOT_SUPPORTED),
         _ => Err(Status::BAD_REQUEST),
     }
+}
+
+/// What a URI may have in it, and what browsers leave in it all the same: ``\ ^ ` { | }``. RFC 3986, section 2, and the
+/// "percent-encode sets" of <https://url.spec.whatwg.org>.
+fn is_of_target(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"<>".contains(&byte)
 }
 
 /// token = 1*tchar
@@ -241,6 +247,8 @@ fn body(fields: &Fields, minor: u8, limits: &Limits) -> Result<Body, Status> {
         return match &codings[..] {
             // A length as well, or a client of HTTP/1.0, which can't know the field.
             _ if length.0.is_some() || minor == 0 => Err(Status::BAD_REQUEST),
+            // In a list nothing between two commas counts for nothing, but not every reader of this one knows that.
+            _ if codings.iter().any(|coding| coding.is_empty()) => Err(Status::BAD_REQUEST),
             [only] if is_chunked(only) => Ok(Body::Chunked),
             [before @ .., last] if is_chunked(last) && !before.iter().any(is_chunked) => Err(Status::NOT_IMPLEMENTED),
             _ => Err(Status::BAD_REQUEST),

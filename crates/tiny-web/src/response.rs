@@ -43,6 +43,7 @@ impl Constant {
             ("Server", "tiny-web", !show.no_server_header),
             ("X-Content-Type-Options", "nosniff", true),
             ("Access-Control-Allow-Origin", "*", show.cors),
+            ("Access-Control-Expose-Headers", "*", show.cors),
         ];
         let mut fields = String::new();
         for (name, value, is_wanted) in usual {
@@ -105,7 +106,10 @@ impl Response {
             Body::None => {}
             Body::Page(_) => out.extend_from_slice(constant.cache_control.as_bytes()),
             Body::Part(file, _) => {
-                out.extend_from_slice(file.version_fields.as_bytes());
+                // The folder's page for what is not there is no version of that, and is kept as all such pages are.
+                let is_missing = self.status == Status::NOT_FOUND;
+                let version = if is_missing { &constant.cache_control } else { &file.version_fields };
+                out.extend_from_slice(version.as_bytes());
                 out.extend_from_slice(file.content_fields.as_bytes());
             }
         }

@@ -93,8 +93,11 @@ impl Answers<'_> {
 
     /// What may be done with a target, and by whom: the latter is what a browser asks before it lets another site's page.
     fn options(&self, request: &Request) -> Response {
-        if request.target != "*" && LocalPath::of_target(request.target, true) == Err(Status::BAD_REQUEST) {
-            return Response::of_status(Status::BAD_REQUEST);
+        if request.target != "*"
+            && let Err(status) = LocalPath::of_target(request.target, true)
+            && status != Status::NOT_FOUND
+        {
+            return Response::of_status(status);
         }
         let response = Response::empty(Status::NO_CONTENT).with("Allow", ALLOWED);
         if !self.site.show.cors {
@@ -125,17 +128,21 @@ impl Answers<'_> {
             // Browsers keep the fragment to themselves, wherever it stands.
             return Err(Status::BAD_REQUEST);
         }
-        let target = request.target.split('?').next().unwrap_or_default();
+        let (target, query) = request.target.split_at(request.target.find('?').unwrap_or(request.target.len()));
         let found = match self.find(folder, target, wanted) {
+            Ok(Found::Folder(_)) if site.show.no_listing => Err(Status::NOT_FOUND),
+            found => found,
+        };
+        let found = match found {
             Err(Status::NOT_FOUND) => self.application(folder, target, wanted).ok_or(Status::NOT_FOUND)?,
             found => found?,
         };
         match found {
             Found::File(file) => Ok(self.representation(request, &file)),
             Found::FolderWithoutSlash(path) => {
-                Ok(Response::of_status(Status::MOVED_PERMANENTLY).with("Location", &path.folder_target()))
+                let location = path.folder_target() + query;
+                Ok(Response::of_status(Status::MOVED_PERMANENTLY).with("Location", &location))
             }
-            Found::Folder(_) if site.show.no_listing => Err(Status::NOT_FOUND),
             Found::Folder(path) => {
                 let list = self.list(folder, &path)?;
                 Ok(self.representation(request, &list))

@@ -33,6 +33,8 @@ impl Status {
     pub const URI_TOO_LONG: Status = Status("414 URI Too Long");
     /// There is no such part.
     pub const RANGE_NOT_SATISFIABLE: Status = Status("416 Range Not Satisfiable");
+    /// To be had over another connection: `https`.
+    pub const MISDIRECTED_REQUEST: Status = Status("421 Misdirected Request");
     /// A head too large.
     pub const FIELDS_TOO_LARGE: Status = Status("431 Request Header Fields Too Large");
     /// Our trouble, not the client's.

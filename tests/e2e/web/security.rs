@@ -53,7 +53,16 @@ fn a_listing_shows_every_name_and_runs_none_of_them() {
     let listing = get(&mut client, "/sub/");
     assert_eq!(listing.field("Content-Type"), Some("text/html; charset=utf-8"));
     let page = String::from_utf8(listing.body).expect("a page of UTF-8");
-    for sign in ["<script", "<img", "onmouseover='", "\x1b", "\r\nline", "&lt;b&gt; &amp;<", "javascript:alert(1)\""] {
+    for sign in [
+        "<script",
+        "<img",
+        "onmouseover='",
+        "\x1b",
+        "\r\nline",
+        "&lt;b&gt; &amp;<",
+        "javascript:alert(1)\"",
+        "\u{202e}",
+    ] {
         assert!(!page.contains(sign), "{sign:?} in {page}");
     }
     // Every link leads to its own file, and stays here.
@@ -152,9 +161,12 @@ fn what_a_client_says_reaches_a_log_in_one_line_and_no_terminal() {
         "tiny-web",
         &[site.path(".").to_str().unwrap(), "--log", site.path("../log").to_str().unwrap()],
     );
-    for fields in ["User-Agent: \x1b]0;evil\x07\" 200 \"", "Referer: \u{9b}31m \\", "User-Agent: a\tb\"c\\d"] {
+    let fields = ["User-Agent: \x1b]0;evil\x07\" 200 \"", "Referer: \u{9b}31m \\", "User-Agent: a\tb\"c\\d"];
+    for (target, fields) in
+        fields.iter().map(|fields| ("/ten.txt?\\x", *fields)).chain([("/ten.txt?\"x\"", "X: a"), ("/\x1b\"", "X: a")])
+    {
         let mut client = Client::new(logged.connect());
-        let _ = client.ask(&format!("GET /ten.txt?\"x\" HTTP/1.1\r\nHost: a\r\n{fields}\r\nConnection: close\r\n\r\n"));
+        let _ = client.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\nConnection: close\r\n\r\n"));
     }
     let last = "GET /the-last HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n";
     Client::new(logged.connect()).ask(last).unwrap();

@@ -43,8 +43,10 @@ impl Shown {
 #[test]
 fn files_come_as_they_are_with_the_type_of_their_name() {
     let every_byte: Vec<u8> = (0..=255).collect();
-    let shown = Shown::with(&[("a.txt", b"text"), ("b c.png", &every_byte), ("d/e.css", b""), ("noext", b"x")]);
-    let table: [(&str, &str, &[u8]); 4] = [
+    let shown =
+        Shown::with(&[("a.txt", b"text"), ("b c.png", &every_byte), ("d/e.css", b""), ("noext", b"x"), ("m.mjs", b"")]);
+    let table: [(&str, &str, &[u8]); 5] = [
+        ("/m.mjs", "text/javascript; charset=utf-8", b""),
         ("/a.txt", "text/plain; charset=utf-8", b"text"),
         ("/b%20c.png?v=1", "image/png", &every_byte),
         ("/d/e.css", "text/css; charset=utf-8", b""),
@@ -91,9 +93,12 @@ fn a_folder_shows_its_index_and_is_redirected_to_its_slash() {
     assert_eq!(shown.server.get("/").text(), "top");
     assert_eq!(shown.server.get("/a%20b/").text(), "inner");
     assert_eq!(shown.server.get("/a%20b/").field("Content-Type"), Some("text/html; charset=utf-8"));
-    for target in ["/a%20b", "//a%20b", "/a%20b?x=%0d%0aY:z", "http://evil.example/%61%20b"] {
+    for (target, query) in
+        [("/a%20b", ""), ("//a%20b", ""), ("/a%20b?x=%0d%0aY:z?", "?x=%0d%0aY:z?"), ("http://evil.example/%61%20b", "")]
+    {
         let reply = shown.server.get(target);
-        assert_eq!((reply.status, reply.field("Location")), (301, Some("/a%20b/")), "{target}");
+        let location = format!("/a%20b/{query}");
+        assert_eq!((reply.status, reply.field("Location")), (301, Some(location.as_str())), "{target}");
     }
     assert!(shown.server.get("/bare/").text().contains("<a href=\"x\">x</a>"));
     for target in ["/index.html/", "/bare/x/", "/bare/x/y"] {

@@ -63,19 +63,20 @@ fn a_client_that_does_not_read_is_cut_off() {
 
 #[test]
 fn limits_are_what_the_user_says() {
-    let server =
-        Server::start(&["--max-request-line", "20", "--max-head", "60", "--max-fields", "2", "--max-body", "5"]);
+    let options = ["--max-request-line", "1KiB", "--max-head", "2KiB", "--max-fields", "2", "--max-body", "5"];
+    let server = Server::start(&options);
+    let line = |length: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(length - 14));
     let table = [
-        ("GET /67 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
-        ("GET /6789012 HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-        ("GET / HTTP/1.1\r\nHost: a\r\nA: 789012345678901234567890123456\r\n\r\n", 431),
-        ("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nC: d\r\n\r\n", 431),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345", 200),
-        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n", 413),
+        (line(1023), 404),
+        (line(1025), 414),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(2048)), 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nC: d\r\n\r\n".to_owned(), 431),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345".to_owned(), 200),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n".to_owned(), 413),
     ];
     for (request, status) in table {
         let mut client = server.connect();
-        client.send(request);
+        client.send(&request);
         assert_eq!(client.reply().status, status, "{request}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use crate::folder::Shown;
-use crate::harness::eventually;
+use crate::harness::{Server, eventually};
 
 /// The lines of a log, once there are so many, without the dates.
 fn lines(log: &Path, count: usize) -> Vec<String> {
@@ -23,22 +23,32 @@ fn each_request_has_a_line_and_none_has_two() {
     let log = place.path().join("access.log");
     let large = vec![b'x'; 3_000_000];
     let shown = Shown::how(&[("a", b"12345"), ("large", &large)], &["--log", log.to_str().unwrap()]);
-    shown.server.get_with("/a?b=\"", "User-Agent: x\"\u{e9}\r\nReferer: y\r\n");
+    shown.server.get_with("/a?b=\\", "User-Agent: x\"\u{e9}\r\nReferer: y\r\n");
     shown.server.get("/missing");
     shown.server.get("/large");
     let mut client = shown.server.connect();
-    client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n");
+    client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nnon\"sense\r\n\r\n");
     client.rest();
     let lines = lines(&log, 5);
     let not_found = shown.server.get("/x").body.len();
     let expected = [
-        r#"127.0.0.1 - - "GET /a?b=\" HTTP/1.1" 200 5 "y" "x\"\xc3\xa9""#.to_owned(),
+        r#"127.0.0.1 - - "GET /a?b=\\ HTTP/1.1" 200 5 "y" "x\"\xc3\xa9""#.to_owned(),
         format!(r#"127.0.0.1 - - "GET /missing HTTP/1.1" 404 {not_found} "-" "-""#),
         r#"127.0.0.1 - - "GET /large HTTP/1.1" 200 3000000 "-" "-""#.to_owned(),
     ];
     assert_eq!(lines[..3], expected);
     assert_eq!(lines[3], "127.0.0.1 - - \"HEAD /a HTTP/1.1\" 200 0 \"-\" \"-\"");
-    assert!(lines[4].starts_with("127.0.0.1 - - \"nonsense\" 400 "), "{}", lines[4]);
+    assert!(lines[4].starts_with("127.0.0.1 - - \"non\\\"sense\" 400 "), "{}", lines[4]);
+}
+
+#[test]
+fn a_client_of_ipv4_has_its_own_address_whatever_the_socket_is() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("access.log");
+    let mut server = Server::start_as_is(&["--port", "0", "--log", log.to_str().unwrap()]);
+    server.port = server.line().rsplit(':').next().unwrap().parse().unwrap();
+    server.get("/");
+    assert!(lines(&log, 1)[0].starts_with("127.0.0.1 - - \"GET / HTTP/1.1\" 200 "));
 }
 
 /// A reply may break off before anything of it had to wait.

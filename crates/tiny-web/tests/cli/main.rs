@@ -90,9 +90,49 @@ fn bad_usage_is_told_with_status_2() {
         &["--header", "Content-Length: 5"],
         &["--header", "A: b\r\nC: d"],
         &["--max-fields", "129"],
+        &["--no-listing"],
+        &["--dotfiles"],
+        &["--no-cache"],
     ] {
         tiny_web().args(arguments).assert().code(2).stdout("").stderr(starts_with("error: "));
     }
+}
+
+#[test]
+fn a_number_that_is_none_is_answered_with_what_to_type() {
+    for (arguments, expected) in [
+        (["--cache", "x"], "a number of seconds, from 0 to 4294967295"),
+        (["--cache", "4294967296"], "a number of seconds, from 0 to 4294967295"),
+        (["--max-head", "10"], "from 1KiB to 16MiB"),
+        (["--max-request-line", "1023"], "from 1KiB to 16MiB"),
+    ] {
+        tiny_web().args(arguments).assert().code(2).stderr(contains(expected));
+    }
+}
+
+#[test]
+fn so_many_may_wait_to_be_accepted_as_the_user_says() {
+    let place = tempfile::tempdir().unwrap();
+    let trace = place.path().join("trace.json");
+    let server = Server::start(&["--backlog", "7", "--trace-file", trace.to_str().unwrap()]);
+    server.signal("TERM");
+    server.end();
+    let lines = std::fs::read_to_string(&trace).unwrap();
+    let listen = lines.lines().find(|line| line.contains("\"listen\"")).unwrap();
+    assert!(listen.contains("\"arguments\":\"7\""), "{listen}");
+}
+
+#[test]
+fn one_address_of_ipv6_is_listened_on_alone() {
+    // A machine may be without.
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let mut server = Server::start_as_is(&["--host", "::1", "--port", "0"]);
+    let line = server.line();
+    let port: u16 = line.strip_prefix("tiny-web: listening on [::1]:").expect(&line).parse().unwrap();
+    assert!(std::net::TcpStream::connect(("::1", port)).is_ok());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
 #[test]

@@ -7,6 +7,7 @@ fn a_folder_without_an_index_is_shown_as_a_list() {
     let shown = Shown::with(&[
         ("b.txt", b"12345"),
         ("b\\.txt", b""),
+        ("a\u{202e}txt.exe", b""),
         ("a/x", b""),
         ("<i>.txt", b""),
         (".hidden", b""),
@@ -16,7 +17,9 @@ fn a_folder_without_an_index_is_shown_as_a_list() {
     assert_eq!((list.status, list.field("Content-Type")), (200, Some("text/html; charset=utf-8")));
     let links: Vec<&str> =
         list.text().split("<a href=\"").skip(1).map(|link| link.split('"').next().unwrap()).collect();
-    assert_eq!(links, [".well-known/", "a/", "%3Ci%3E.txt", "b.txt"]);
+    assert_eq!(links, [".well-known/", "a/", "%3Ci%3E.txt", "a%E2%80%AEtxt.exe", "b.txt"]);
+    assert!(list.text().contains(">a\u{fffd}txt.exe</a>"), "{}", list.text());
+    assert_eq!(shown.server.get("/b%5C.txt").status, 404);
     assert!(list.text().contains("&lt;i&gt;.txt</a>") && list.text().contains("<td>5 B</td>"), "{}", list.text());
     assert!(shown.server.get("/a/").text().contains("<a href=\"../\">"));
     assert_eq!(shown.server.get("/%3Ci%3E.txt").status, 200);
@@ -58,6 +61,17 @@ fn a_folder_may_have_its_own_page_for_what_is_not_there() {
 }
 
 #[test]
+fn what_is_not_there_may_be_there_soon_however_long_the_rest_is_kept() {
+    let shown = Shown::how(&[("404.html", b"gone fishing"), ("a", b"a")], &["--cache", "60"]);
+    let missing = shown.server.get("/missing");
+    assert_eq!((missing.status, missing.text()), (404, "gone fishing"));
+    assert_eq!((missing.field("Cache-Control"), missing.field("ETag")), (Some("no-cache"), None));
+    for target in ["/a", "/404.html"] {
+        assert_eq!(shown.server.get(target).field("Cache-Control"), Some("max-age=60"));
+    }
+}
+
+#[test]
 fn an_application_has_one_page_for_all() {
     let shown = Shown::how(&[("app.html", b"app"), ("real.txt", b"real")], &["--spa", "app.html"]);
     for (target, status, text) in [("/", 200, None), ("/users/7", 200, Some("app")), ("/real.txt", 200, Some("real"))] {
@@ -67,6 +81,13 @@ fn an_application_has_one_page_for_all() {
     }
     assert_eq!(shown.server.get("/missing.js").status, 404, "a page would be no script");
     assert_eq!(shown.server.get("/users/.git").status, 404);
+    let files: [(&str, &[u8]); 3] = [("app.html", b"app"), ("bare/x", b""), ("with/index.html", b"index")];
+    let without = Shown::how(&files, &["--spa", "app.html", "--no-listing"]);
+    for (target, text) in [("/", "app"), ("/bare/", "app"), ("/with/", "index"), ("/missing/", "app")] {
+        let reply = without.server.get(target);
+        assert_eq!((reply.status, reply.text()), (200, text), "{target}");
+    }
+    assert_eq!(without.server.get("/bare").field("Location"), Some("/bare/"));
 }
 
 #[test]
@@ -77,6 +98,7 @@ fn the_user_adds_fields_and_takes_some_away() {
         let reply = shown.server.get(target);
         assert_eq!((reply.field("X-A"), reply.field("Cache-Control")), (Some("b"), Some("no-store")), "{target}");
         assert_eq!((reply.field("Server"), reply.field("Access-Control-Allow-Origin")), (None, Some("*")));
+        assert_eq!(reply.field("Access-Control-Expose-Headers"), Some("*"));
     }
     let mut client = shown.server.connect();
     client.send("OPTIONS /a HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\nAccess-Control-Request-Method: GET\r\n\r\n");

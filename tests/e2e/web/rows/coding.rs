@@ -57,6 +57,14 @@ const CODINGS: FieldRows = &[
         "200 [=as it is]; kept / 200 [=by gzip]; kept",
     ),
     ("9110 12.5.3", "GET /page.html", "Accept-Encoding: identity;q=0, gzip;q=0.1", "200 [=by gzip]; kept"),
+    (
+        "9110 12.5.3",
+        "GET /page.html",
+        "Accept-Encoding: br;q=0, zstd;q=0, gzip;q=0.1, *;q=0.5",
+        "200 [=as it is] [!Content-Encoding]; kept",
+    ),
+    ("9110 12.5.3", "GET /page.html", "Accept-Encoding: gzip, *;q=0.5", "200 [=by gzip]; kept"),
+    ("9110 12.5.3", "GET /page.html", "Accept-Encoding: identity;q=0.1, gzip;q=0.2, *;q=0", "200 [=by gzip]; kept"),
     ("9110 12.5.3", "GET /page.html", "Accept-Encoding: *", "200; kept"),
     (
         "9110 12.5.3",

@@ -31,6 +31,7 @@ const CONDITIONS: FieldRows = &[
     ("9110 13.1.2", "GET /sub/", "If-None-Match: {etag}", "304; kept"),
     // 304 has what a cache needs, and no more.
     ("9110 15.4.5", "GET /ten.txt", "If-None-Match: {etag}", "304 [Date] [Cache-Control] [ETag] [!Content-Type]; kept"),
+    ("9110 15.4.5", "GET /ten.txt", "If-None-Match: *", "304 [ETag] [!Last-Modified] [!Accept-Ranges]; kept"),
     ("9110 15.4.5", "GET /page.html", "If-None-Match: {etag}", "304 [Vary~Accept-Encoding] [ETag]; kept"),
     // If-Modified-Since, in the three formats.
     ("9110 13.1.3", "GET /ten.txt", "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT", "304 [ETag]; kept"),

@@ -13,6 +13,8 @@ pub const METHODS: Rows = &[
     ("9110 9.3.7", b"OPTIONS /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "200|204 [Allow~GET] [Allow~HEAD]; kept"),
     ("9110 9.3.7", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "200|204 [Allow~GET]; kept"),
     ("9112 3.2.4", b"OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "200|204 [Allow~GET]; kept"),
+    ("9110 7.4", b"OPTIONS https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "421; kept / 400; end"),
+    ("9110 4.2.1", b"OPTIONS http://:80 HTTP/1.1\r\nHost: a\r\n\r\n", "400; kept / 400; end"),
     ("9110 9.3.7", b"OPTIONS / HTTP/1.0\r\n\r\n", "200|204 [Allow~GET]; end"),
     ("9110 9.3.7", b"OPTIONS /missing HTTP/1.1\r\nHost: a\r\n\r\n", "200|204|404; kept"),
     ("9110 15.5.6", b"POST /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n", "405 [Allow~GET] [Allow~HEAD]; kept"),
