@@ -1,5 +1,7 @@
-//! Other ways to reach our TCP server than a port of its own: a socket in the file system, one that was handed over, as the web
-//! server's may be; and its account, and the faults that it has on demand.
+//! Other ways to reach our TCP server than a port of its own: a socket in the file system, one that was handed over; and its
+//! account, and the faults that it has on demand.
+
+mod handed_over;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -8,11 +10,12 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
-use crate::doors::{handing_over, server_at};
-use crate::harness::http::Client;
-use crate::harness::{Outcome, Server, eventually, peer, run, run_command, run_with_input};
+use crate::doors::server_at;
+use crate::harness::{Outcome, Server, eventually, run, run_with_input};
 
 const NAME: &str = "tcp-echo-server";
+/// What stands in every account, and of which nothing has happened.
+const ALL_WELL: &str = ", refused 0, timed out 0, reset by clients 0";
 const DESIGNS: [&str; 3] = ["iterative", "threads", "events"];
 
 #[test]
@@ -66,43 +69,13 @@ fn a_file_left_behind_is_replaced_but_no_other_and_no_servers() {
 }
 
 #[test]
-fn a_socket_that_was_handed_over_is_used() {
-    let Some(python) = peer("python3") else { return };
-    let socket = "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(5)";
-    for design in DESIGNS {
-        let mut command = handing_over(&python, socket, NAME);
-        command.args(["--design", design]);
-        let server = Server::ready(NAME, command);
-        run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
-        server.stops_well();
-    }
-    let server = Server::ready("tiny-web", handing_over(&python, socket, "tiny-web"));
-    let reply = Client::new(server.connect()).ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    assert!(reply.status == 200 && reply.text().contains("Hello world!"), "{reply:?}");
-    server.stops_well();
-}
-
-#[test]
-fn what_was_handed_over_and_does_not_listen_is_refused() {
-    let Some(python) = peer("python3") else { return };
-    for (kind, why) in [("SOCK_STREAM", "it does not listen"), ("SOCK_DGRAM", "it is no TCP or Unix stream socket")] {
-        let socket = format!("s = socket.socket(type=socket.{kind}); s.bind(('127.0.0.1', 0))");
-        for name in [NAME, "tiny-web"] {
-            let outcome = run_command(handing_over(&python, &socket, name), b"");
-            outcome.failed_with(&format!("cannot use the socket that was handed over: {why}"));
-            assert_eq!(outcome.text(), "");
-        }
-    }
-}
-
-#[test]
 fn the_account_is_told_on_request_and_at_the_end() {
     for design in DESIGNS {
         let server = Server::start(NAME, &["--design", design]);
         for _ in 0..3 {
             run("tcp-echo-client", &[&server.host(), &server.port()]).printed("echo -> Hello world\n");
         }
-        let account = format!("{NAME}: connections 3, received 33 bytes, sent 57 bytes\n");
+        let account = format!("{NAME}: connections 3, received 33 bytes, sent 57 bytes{ALL_WELL}\n");
         server.process.signal("USR1");
         server.process.stderr_has(&account);
         let (status, _, stderr) = server.stop();
@@ -152,7 +125,7 @@ const LONG: &str = "60s";
 
 #[test]
 fn each_fault_is_felt_by_the_client_and_told_by_the_server() {
-    let part = "connections 1, received 11 bytes, sent 12 bytes";
+    let part = format!("connections 1, received 11 bytes, sent 12 bytes{ALL_WELL}");
 
     let (client, account) = with_faults(&["--stall-after", "12"], |server| hello(server, TIME));
     client.failed_with("it is not complete after 3s");
@@ -163,18 +136,24 @@ fn each_fault_is_felt_by_the_client_and_told_by_the_server() {
     client.failed_with("it ended early: 4 of 11 bytes came back");
     assert_eq!(account, format!("{part}, closed early 1"));
 
+    // In the middle of the prefix.
+    let (client, account) = with_faults(&["--close-after", "5"], |server| hello(server, LONG));
+    client.failed_with("it ended early: 0 of 11 bytes came back");
+    assert!(account.ends_with(", closed early 1"), "{account}");
+
     let (client, account) = with_faults(&["--reset-after", "12"], |server| hello(server, LONG));
     client.failed_with("connection reset by peer");
     assert_eq!(account, format!("{part}, reset on demand 1"));
 
     let (client, account) = with_faults(&["--never-accept"], |server| hello(server, "500ms"));
     client.failed_with("it is not complete after 500ms");
-    assert_eq!(account, "connections 0, received 0 bytes, sent 0 bytes");
+    let nothing = "connections 0, received 0 bytes, sent 0 bytes";
+    assert_eq!(account, format!("{nothing}{ALL_WELL}, nobody accepted on demand"));
 }
 
 #[test]
 fn a_delay_and_pieces_change_nothing_of_what_comes_back() {
-    let all = "connections 1, received 11 bytes, sent 19 bytes";
+    let all = format!("connections 1, received 11 bytes, sent 19 bytes{ALL_WELL}");
     let (client, account) = with_faults(&["--delay", "50ms", "--chunk", "3"], |server| hello(server, LONG));
     client.printed("echo -> Hello world\n");
     assert_eq!(account, format!("{all}, replies delayed 1, pieces 7"));
@@ -220,64 +199,125 @@ fn the_report_of_a_load_and_the_account_of_the_server_agree_on_every_fault() {
             "50",
             LONG,
             &[("connections", 1), ("received", 50), ("sent", 50)],
-            "1, received 3200 bytes, sent 3600 bytes",
+            ("1, received 3200 bytes, sent 3600 bytes", ""),
         ),
         (
             &["--delay", "20ms"],
             "5",
             LONG,
             &[("connections", 1), ("received", 5), ("sent", 5)],
-            "1, received 320 bytes, sent 360 bytes, replies delayed 5",
+            ("1, received 320 bytes, sent 360 bytes", ", replies delayed 5"),
         ),
         (
             &["--chunk", "5"],
             "20",
             LONG,
             &[("connections", 1), ("received", 20), ("sent", 20)],
-            "1, received 1280 bytes, sent 1440 bytes, pieces 300",
+            ("1, received 1280 bytes, sent 1440 bytes", ", pieces 300"),
         ),
         (
             &["--close-after", "100"],
             "20",
             LONG,
             &[("closed_early", 10), ("connections", 10), ("received", 10), ("sent", 20), ("truncated", 10)],
-            "10, received 1280 bytes, sent 1000 bytes, closed early 10",
+            ("10, received 1280 bytes, sent 1000 bytes", ", closed early 10"),
         ),
         (
             &["--reset-after", "100"],
             "20",
             LONG,
             &[("connections", 10), ("received", 10), ("reset", 10), ("sent", 20), ("truncated", 10)],
-            "10, received 1280 bytes, sent 1000 bytes, reset on demand 10",
+            ("10, received 1280 bytes, sent 1000 bytes", ", reset on demand 10"),
         ),
         (
             &["--chunk", "10", "--reset-after", "100"],
             "4",
             LONG,
             &[("connections", 2), ("received", 2), ("reset", 2), ("sent", 4), ("truncated", 2)],
-            "2, received 256 bytes, sent 200 bytes, pieces 22, reset on demand 2",
+            ("2, received 256 bytes, sent 200 bytes", ", pieces 22, reset on demand 2"),
         ),
         (
             &["--stall-after", "72"],
             "2",
             TIME,
             &[("connections", 1), ("lost", 1), ("received", 1), ("sent", 2), ("timeout", 1)],
-            "1, received 128 bytes, sent 72 bytes, cut off at the end 1, stalled 1",
+            ("1, received 128 bytes, sent 72 bytes", ", cut off at the end 1, stalled 1"),
         ),
         (
             &["--never-accept"],
             "1",
             "500ms",
             &[("connections", 1), ("lost", 1), ("sent", 1), ("timeout", 1)],
-            "0, received 0 bytes, sent 0 bytes",
+            ("0, received 0 bytes, sent 0 bytes", ", nobody accepted on demand"),
         ),
     ];
     for (faults, count, timeout, expected, account) in table {
         let ((counts, report), told) = with_faults(faults, |server| load(server, count, timeout));
         let expected: BTreeMap<_, _> = expected.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();
-        assert_eq!((counts, told), (expected, format!("connections {account}")), "{faults:?}");
+        assert_eq!(
+            (counts, told),
+            (expected, format!("connections {}{ALL_WELL}{}", account.0, account.1)),
+            "{faults:?}"
+        );
         let shortest = report["from_send"]["min_ns"].as_u64();
         assert!(!faults.contains(&"--delay") || shortest >= Some(20_000_000), "{faults:?}: {shortest:?}");
+    }
+}
+
+/// Whom SIGUSR1 asks is another thread then.
+#[test]
+fn the_account_is_told_on_request_while_something_is_wrong_on_demand() {
+    for (faults, (bytes, fault)) in [
+        (["--stall-after", "12"], ("1, received 11 bytes, sent 12 bytes", "stalled 1")),
+        (["--never-accept", "--backlog=9"], ("0, received 0 bytes, sent 0 bytes", "nobody accepted on demand")),
+    ] {
+        let account = format!("{NAME}: connections {bytes}{ALL_WELL}, {fault}\n");
+        let server = Server::start(NAME, &faults);
+        let mut client = server.connect();
+        client.write_all(b"Hello world").unwrap();
+        if faults[0] == "--stall-after" {
+            client.read_exact(&mut [0; 12]).unwrap();
+        }
+        eventually("the account", || {
+            server.process.signal("USR1");
+            server.process.stderr().contains(&account)
+        });
+        drop(client);
+        assert!(server.stop().0.success());
+    }
+}
+
+#[test]
+fn an_option_without_effect_is_told_in_a_line() {
+    let workers: [(&[&str], &[&str]); 6] = [
+        (&["--workers=2", "--max-connections=9"], &[]),
+        (
+            &["--design=iterative", "--workers=2", "--max-connections=9"],
+            &["--workers has no effect: one client", "--max-connections has no effect: one client"],
+        ),
+        (&["--design=threads", "--workers=2", "--max-connections=9"], &["--workers has no effect: each client"]),
+        (
+            &["--design=events", "--workers=2", "--delay=1ms"],
+            &["--design has no effect: with faults", "--workers has no effect: with faults"],
+        ),
+        (&["--once", "--workers=2"], &["--workers has no effect: only one client"]),
+        (
+            &["--never-accept", "--design=threads", "--once"],
+            &["--design has no effect: nobody", "--once has no effect: nobody"],
+        ),
+    ];
+    for (options, expected) in workers {
+        let server = Server::start(NAME, options);
+        let said = server.stops_well();
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{options:?}: {said}");
+        for part in expected {
+            assert!(lines.iter().any(|line| line.starts_with(&format!("{NAME}: {part}"))), "{options:?}: {said}");
+        }
+    }
+    for fault in ["--delay=1s", "--chunk=3", "--stall-after=1", "--reset-after=1", "--close-after=1"] {
+        let outcome = run(NAME, &["--never-accept", fault]);
+        assert_eq!((outcome.status.code(), outcome.text().as_str()), (Some(2), ""), "{fault}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The options that mean the same in all five programs, and how their values are read.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,7 +64,11 @@ fn host(text: &str) -> Result<String, String> {
     if some_port(text).is_ok() {
         return Err(format!("the host comes before the port: localhost {text}"));
     }
-    match text.split_once(':') {
+    if text == "unix:" {
+        return Err("the socket's path stands right behind: unix:PATH".to_owned());
+    }
+    let in_brackets = text.strip_prefix('[').and_then(|rest| rest.split_once("]:"));
+    match in_brackets.or_else(|| text.split_once(':')) {
         Some((name, port)) if some_port(port).is_ok() && !name.is_empty() && name != "unix" => {
             Err(format!("the port is a word of its own: {name} {port}"))
         }
@@ -79,6 +84,25 @@ fn port(text: &str) -> Result<u16, String> {
 /// A port that somebody can listen on.
 fn some_port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "a number from 1 to 65535".to_owned())
+}
+
+/// A whole number in this range.
+pub fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    let (least, most) = range.into_inner();
+    move |text| {
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        let wanted = || {
+            let example = "such as 1000, without unit or fraction";
+            if most >= u64::from(u32::MAX) {
+                format!("a whole number from {least} on, {example}")
+            } else {
+                format!("a whole number from {least} to {most}")
+            }
+        };
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(wanted)
+    }
 }
 
 /// A duration: `500ms`, `2s`, `1m`.
@@ -141,11 +165,26 @@ mod tests {
         }
         assert_eq!(host("2000"), Err("the host comes before the port: localhost 2000".to_owned()));
         assert_eq!(host("example.org:7"), Err("the port is a word of its own: example.org 7".to_owned()));
+        assert_eq!(host("[::1]:7"), Err("the port is a word of its own: ::1 7".to_owned()));
+        assert_eq!(host("[::1]").as_deref(), Ok("[::1]"));
+        assert_eq!(host("unix:"), Err("the socket's path stands right behind: unix:PATH".to_owned()));
         assert_eq!(port("0"), Ok(0));
         assert_eq!(some_port("65535"), Ok(65535));
         for wrong in ["0", "65536", "Hello", "-1", ""] {
             assert!(some_port(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_whole_number_says_what_it_takes() {
+        let rate = whole::<u32>(1..=u64::from(u32::MAX));
+        assert_eq!(rate("10000"), Ok(10_000));
+        for wrong in ["0", "1.5", "10k", "-1", "4294967296", ""] {
+            let told = "a whole number from 1 on, such as 1000, without unit or fraction".to_owned();
+            assert_eq!(rate(wrong), Err(told), "{wrong}");
+        }
+        assert_eq!(whole::<u16>(1..=1024)("1025"), Err("a whole number from 1 to 1024".to_owned()));
+        assert_eq!(whole::<u64>(0..=u64::MAX)("18446744073709551615"), Ok(u64::MAX));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytesize::ByteSize;
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::AddressFamily;
 
 use crate::address::{Address, reach};
@@ -105,10 +105,29 @@ pub fn first_that_opens<T>(addresses: &[Address], open: impl Fn(&Address) -> Res
 ///
 /// Errors: the socket has no address, which it has after `bind`.
 pub fn announce(program: &str, listener: impl AsFd) -> Result<Address> {
-    let local = sockopt::getsockname(listener).context("cannot tell the address of the socket")?;
-    say(&format!("{program}: listening on {local}\n"));
-    say(&format!("{program}: {}\n", reach(&local)));
+    let local = address_of(listener)?;
+    announce_at(program, &local);
     Ok(local)
+}
+
+/// Where a socket listens, for [`announce_at`].
+///
+/// Errors: the socket has no address, which it has after `bind`.
+pub fn address_of(listener: impl AsFd) -> Result<Address> {
+    sockopt::getsockname(listener).context("cannot tell the address of the socket")
+}
+
+/// As [`announce`], of a socket that something else has taken over already, so that nothing can fail any more.
+pub fn announce_at(program: &str, local: &Address) {
+    say(&format!("{program}: listening on {local}\n"));
+    say(&format!("{program}: {}\n", reach(local)));
+}
+
+/// Finds out before the ready line whether a descriptor is left for a client at all: without one, each would wait for ever.
+///
+/// Errors: there is none.
+pub fn leave_one_for_a_client(listener: &OwnedFd) -> Result<()> {
+    listener.try_clone().map(drop).context("cannot accept any client")
 }
 
 /// Writes text to stdout, at once. A stdout that is closed or full is not a server's end; nor is a reader that stands still:

@@ -21,14 +21,33 @@ pub fn line(program: &str, text: impl fmt::Display) {
 /// Whether something can be written to a terminal, pipe or file without waiting for whoever reads there.
 #[cfg(unix)]
 pub(crate) fn has_room(file: impl rustix::fd::AsFd) -> bool {
+    has_room_within(file, Duration::ZERO)
+}
+
+/// As [`has_room`], for a reader who gets some time to make it.
+#[cfg(unix)]
+pub(crate) fn has_room_within(file: impl rustix::fd::AsFd, time: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut [PollFd::new(&file, PollFlags::OUT)], Some(&at_once)) != Ok(0)
+    let look = |time: Duration| {
+        let time = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos().into() };
+        poll(&mut [PollFd::new(&file, PollFlags::OUT)], Some(&time))
+    };
+    match look(time) {
+        // A signal, perhaps to stop: no time is left.
+        Err(crate::Errno::INTR) => look(Duration::ZERO) != Ok(0),
+        looked => looked != Ok(0),
+    }
 }
 
 /// Windows can't tell for anything but sockets.
 #[cfg(windows)]
 pub(crate) fn has_room<T>(_file: T) -> bool {
+    true
+}
+
+/// As [`has_room`].
+#[cfg(windows)]
+pub(crate) fn has_room_within<T>(_file: T, _time: Duration) -> bool {
     true
 }
 

@@ -32,7 +32,7 @@ pub struct Common {
     #[arg(long, value_name = "TEXT", default_value = Prefix::LECTURE)]
     pub prefix: Prefix,
 
-    /// Print one JSON document at the end, and nothing else; its schema is in crates/common/report.schema.json
+    /// Print one JSON document at the end, and nothing else; its form is report.schema.json in the sources of the crate common
     #[arg(long)]
     pub json: bool,
 

@@ -5,6 +5,12 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
+/// So many of something: `1 byte`, `64 bytes`.
+pub fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// Prints all of the text. False: nobody reads stdout any more, which is the end, but no error.
 ///
 /// Errors: stdout can't be written. A terminal or pipe that another program has set to not block is waited for.

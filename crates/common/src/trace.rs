@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::fd::AsFd;
@@ -24,6 +25,9 @@ pub use call::{Call, error_name};
 
 /// How many bytes of the data a JSON line carries: the head of an HTTP message, mostly.
 const JSON_EXCERPT_BYTES: usize = 256;
+/// How long a reader of stderr who lags behind is waited for. One who stands still is waited for once, and not again before there
+/// is room for a line.
+const READERS_TIME: Duration = Duration::from_millis(500);
 /// Where the descriptor of the trace file begins to look for a free number.
 #[cfg(unix)]
 const HIGH_DESCRIPTOR: i32 = 200;
@@ -44,6 +48,8 @@ struct Tracer {
     /// The addresses at both ends of each descriptor, as far as a call has told them.
     ends: Mutex<HashMap<i64, Ends>>,
     failed: AtomicBool,
+    /// Lines that there was no room for on stderr, since the last that there was.
+    unsaid: AtomicU64,
 }
 
 #[derive(Clone, Default)]
@@ -89,8 +95,8 @@ pub fn turn_on(program: &'static str, text: bool, file: Option<&Path>) -> anyhow
         }
         None => None,
     };
-    let (ends, failed) = (Mutex::default(), AtomicBool::new(false));
-    TRACER.get_or_init(|| Tracer { program, started_ns: now_ns(), text, file, ends, failed });
+    let (ends, failed, unsaid) = (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
+    TRACER.get_or_init(|| Tracer { program, started_ns: now_ns(), text, file, ends, failed, unsaid });
     ON.store(true, Ordering::Relaxed);
     Ok(())
 }
@@ -176,9 +182,7 @@ impl Tracer {
         let start_ns = if since_ns == 0 { started_ns } else { since_ns };
         let ends = self.learn(&call);
         if self.text {
-            let line = call.text_line(start_ns.saturating_sub(self.started_ns), end_ns.saturating_sub(start_ns));
-            // A reader of stderr that is gone, or a full disk, is not the program's end.
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            self.say(&call.text_line(start_ns.saturating_sub(self.started_ns), end_ns.saturating_sub(start_ns)));
         }
         if let Some(file) = &self.file {
             let line = self.json_line(&call, ends, start_ns, end_ns);
@@ -192,6 +196,26 @@ impl Tracer {
                 );
             }
         }
+    }
+
+    /// Writes a line to stderr. A reader that is gone or stands still, or a full disk, is not the program's end: what there's no
+    /// room for is counted, and told with the next line that there is room for.
+    fn say(&self, line: &str) {
+        let mut stderr = std::io::stderr().lock();
+        let unsaid = self.unsaid.load(Ordering::Relaxed);
+        let time = if unsaid == 0 { READERS_TIME } else { Duration::ZERO };
+        if !crate::log::has_room_within(&stderr, time) {
+            self.unsaid.store(unsaid + 1, Ordering::Relaxed);
+            return;
+        }
+        self.unsaid.store(0, Ordering::Relaxed);
+        let program = self.program;
+        let _ = match unsaid {
+            0 => stderr.write_all(line.as_bytes()),
+            _ => stderr.write_all(
+                format!("{program}: lines of the trace for which there was no room: {unsaid}\n{line}").as_bytes(),
+            ),
+        };
     }
 
     /// Keeps what the call tells about the ends of a descriptor, and returns what is known of the ends of its own.

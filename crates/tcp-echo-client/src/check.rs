@@ -55,7 +55,7 @@ pub struct Options {
     #[arg(long)]
     list: bool,
 
-    /// Print one JSON document at the end instead
+    /// Print one JSON document at the end instead; its form is report.schema.json in the sources of the crate common
     #[arg(long)]
     json: bool,
 

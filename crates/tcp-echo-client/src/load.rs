@@ -33,15 +33,15 @@ pub struct Options {
     measure: measure::Common,
 
     /// How many connections there are
-    #[arg(long, short, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, short, value_name = "N", default_value_t = 10, value_parser = cli::whole::<u32>(1..=1_000_000))]
     connections: u32,
 
     /// Requests a second, over all connections [default: as many as come back]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = cli::whole::<u32>(1..=u64::MAX))]
     rate: Option<u32>,
 
     /// How many requests may be on their way on one connection
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = cli::whole::<u32>(1..=65_536))]
     pipeline: u32,
 
     /// How long to send requests [default: 10s, or until the count is reached]
@@ -49,7 +49,7 @@ pub struct Options {
     duration: Option<Duration>,
 
     /// How many requests to send
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = cli::whole::<u64>(1..=u64::MAX))]
     count: Option<u64>,
 
     /// How long to send requests, before those that count

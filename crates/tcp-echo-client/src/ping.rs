@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use common::cli;
 use common::measure::{self, ns};
+use common::screen::counted;
 use common::signal::Stop;
 use common::stats::report::{Kind, Milliseconds, Settings};
 use common::stats::schedule::be_punctual;
@@ -30,7 +31,7 @@ pub struct Options {
     interval: Duration,
 
     /// How many probes to send [default: until Ctrl-C]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = cli::whole::<u64>(1..=u64::MAX))]
     count: Option<u64>,
 
     /// When to end, whatever is still on its way [default: never]
@@ -53,7 +54,11 @@ pub fn run(options: Options) -> Result<()> {
     let mut probes = Probes::new(&options, peer, connection);
     probes.tally.connect.record(took_ns);
     let took = Milliseconds(took_ns);
-    probes.say(&format!("PING {host} ({}): {size} bytes, connected in {took} ms", head.target.address))?;
+    probes.say(&format!(
+        "PING {host} ({}): {}, connected in {took} ms",
+        head.target.address,
+        counted(size as u64, "byte")
+    ))?;
     let outcome = probes.until_the_end(&stop)?;
     probes.say("")?;
     let measured = probes.tally.report(head, options.settings(), &outcome);

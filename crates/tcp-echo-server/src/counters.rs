@@ -34,6 +34,8 @@ pub struct Counters {
     pub stalled: Counter,
     pub reset: Counter,
     pub closed: Counter,
+    /// On demand, no client was accepted.
+    accepts_nobody: bool,
 }
 
 /// A number that grows.
@@ -52,6 +54,11 @@ impl Counter {
 }
 
 impl Counters {
+    /// Nothing has happened yet; and, if so demanded, nothing will.
+    pub fn new(accepts_nobody: bool) -> Counters {
+        Counters { accepts_nobody, ..Counters::default() }
+    }
+
     /// A client was given up.
     pub fn gave_up(&self, why: GaveUp) {
         match why {
@@ -70,16 +77,16 @@ impl Counters {
     }
 }
 
-/// The three that always count, and the others if there is something to count.
+/// Those that anybody may look for, zero or not, and the others if there is something to count.
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (connections, received, sent) = (self.connections.get(), self.received.get(), self.sent.get());
         write!(f, "connections {connections}, received {received} bytes, sent {sent} bytes")?;
+        let always =
+            [("refused", &self.refused), ("timed out", &self.timed_out), ("reset by clients", &self.reset_by_clients)];
+        always.iter().try_for_each(|(what, count)| write!(f, ", {what} {}", count.get()))?;
         let others = [
-            ("refused", &self.refused),
-            ("timed out", &self.timed_out),
             ("cut off at the end", &self.drained),
-            ("reset by clients", &self.reset_by_clients),
             ("broken", &self.broken),
             ("replies delayed", &self.delayed),
             ("pieces", &self.chunks),
@@ -87,7 +94,11 @@ impl fmt::Display for Counters {
             ("reset on demand", &self.reset),
             ("closed early", &self.closed),
         ];
-        others.iter().filter(|(_, count)| count.get() > 0).try_for_each(|(what, n)| write!(f, ", {what} {}", n.get()))
+        others
+            .iter()
+            .filter(|(_, count)| count.get() > 0)
+            .try_for_each(|(what, n)| write!(f, ", {what} {}", n.get()))?;
+        if self.accepts_nobody { f.write_str(", nobody accepted on demand") } else { Ok(()) }
     }
 }
 
@@ -96,14 +107,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_did_not_happen_is_not_mentioned() {
+    fn what_somebody_may_look_for_is_always_there_and_what_is_rare_only_if_it_happened() {
         let counters = Counters::default();
         counters.received.add(11);
-        assert_eq!(counters.to_string(), "connections 0, received 11 bytes, sent 0 bytes");
+        let bytes = "connections 0, received 11 bytes, sent 0 bytes";
+        assert_eq!(counters.to_string(), format!("{bytes}, refused 0, timed out 0, reset by clients 0"));
         counters.gave_up(GaveUp::Drained);
         counters.refused.add(1);
-        let others = "refused 1, cut off at the end 1";
-        assert_eq!(counters.to_string(), format!("connections 0, received 11 bytes, sent 0 bytes, {others}"));
+        let others = "refused 1, timed out 0, reset by clients 0, cut off at the end 1";
+        assert_eq!(counters.to_string(), format!("{bytes}, {others}"));
     }
 
     #[test]

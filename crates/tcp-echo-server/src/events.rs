@@ -5,6 +5,7 @@
 //! and nothing more is read from it until then. The loop itself, which tiny-web shares, is `common::events`.
 
 use std::num::NonZero;
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -25,10 +26,17 @@ const OTHER_DESCRIPTORS: usize = 12;
 const DESCRIPTORS_A_LOOP: usize = 2;
 
 /// Serves up to `most` clients at once with so many loops, until the server is asked to stop; then returns when the last has
-/// gone. None: as many clients as there are descriptors for, and a loop for each processor. The first answers SIGUSR1.
+/// gone. None: as many clients as there are descriptors for, and a loop for each processor. The first answers SIGUSR1. What
+/// can fail is made before the server is `ready`.
 ///
-/// Errors: the listening socket or an event queue is broken.
-pub fn serve(listener: OwnedFd, echo: &Echo, most: Option<usize>, workers: Option<u16>) -> Result<()> {
+/// Errors: no descriptors or threads left for the loops; the listening socket or an event queue is broken.
+pub fn serve(
+    listener: OwnedFd,
+    echo: &Echo,
+    most: Option<usize>,
+    workers: Option<u16>,
+    ready: impl FnOnce(),
+) -> Result<()> {
     let processors = || thread::available_parallelism().map_or(1, NonZero::get);
     let workers = if echo.once { 1 } else { workers.map_or_else(processors, usize::from) };
     let others = OTHER_DESCRIPTORS + workers * DESCRIPTORS_A_LOOP;
@@ -40,13 +48,25 @@ pub fn serve(listener: OwnedFd, echo: &Echo, most: Option<usize>, workers: Optio
         loops.push(EventLoop::new(service, &echo.patience, &crew, own, poll)?);
     }
     loops[0].report_on(&echo.requests)?;
+    listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, crate::NAME, echo.once)?;
     thread::scope(|scope| {
         let mut loops = loops.into_iter();
         let first = loops.next();
-        let others: Vec<_> = loops
-            .map(|other| thread::Builder::new().spawn_scoped(scope, || other.run()).context("cannot start a thread"))
-            .collect::<Result<_>>()?;
+        let mut idle = Vec::new();
+        for other in loops {
+            // A thread has its loop only when all threads are there. If one can't be started, the others end without one.
+            let (to_thread, own) = mpsc::channel();
+            let run = move || own.recv().map_or(Ok(()), EventLoop::run);
+            let thread = thread::Builder::new().spawn_scoped(scope, run).context("cannot start a thread")?;
+            idle.push((thread, to_thread, other));
+        }
+        ready();
+        let mut others = Vec::new();
+        for (thread, to_thread, other) in idle {
+            drop(to_thread.send(other));
+            others.push(thread);
+        }
         first.map_or(Ok(()), EventLoop::run)?;
         others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
     })

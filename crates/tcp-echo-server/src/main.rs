@@ -27,31 +27,39 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::Parser;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
 use common::signal::Stop;
+#[cfg(unix)]
+use common::unix_socket::SocketFile;
 use common::wait::Patience;
 use common::{address, exit, listener, log};
 
+use counters::Counters;
 use echo::Echo;
 use options::{Design, Options};
 
 const NAME: &str = "tcp-echo-server";
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::read();
     exit::report(NAME, run(options))
 }
 
 fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     #[cfg(unix)]
-    let _file = options.unix.as_deref().map(common::unix_socket::SocketFile::make_way).transpose()?;
-    let listener = open(&options)?;
+    let handed_over = listener::handed_over()?;
+    #[cfg(windows)]
+    let handed_over = None;
+    options.without_effect(handed_over.is_some()).for_each(|line| log::line(NAME, line));
+    // The file of a socket that was handed over is the affair of whoever made it.
+    #[cfg(unix)]
+    let _file = options.unix.as_deref().filter(|_| handed_over.is_none()).map(SocketFile::make_way).transpose()?;
+    let listener = handed_over.map_or_else(|| open(&options), Ok)?;
+    let local = listener::address_of(&listener)?;
     let stop = Stop::on_signals()?;
     #[cfg(unix)]
     let requests = Arc::new(common::signal::Requests::on_usr1()?);
-    listener::announce(NAME, &listener)?;
     let idle = Some(options.idle_timeout).filter(|idle| !idle.is_zero());
     let echo = Echo {
         patience: Patience { stop, idle, drain: options.drain },
@@ -60,24 +68,26 @@ fn run(options: Options) -> Result<()> {
         once: options.once,
         verbose: options.verbose,
         faults: Some(options.faults.clone()).filter(options::Faults::any),
-        counters: Arc::default(),
+        counters: Arc::new(Counters::new(options.faults.never_accept)),
         #[cfg(unix)]
         requests,
     };
-    serve(listener, &echo, &options)?;
+    serve(listener, &echo, &options, || listener::announce_at(NAME, &local))?;
     log::line(NAME, echo.counters);
     Ok(())
 }
 
-/// Hands the listening socket to the design that was chosen.
-fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
+/// Hands the listening socket to the design that was chosen. The server is `ready` when it has all that it needs to serve.
+fn serve(listener: OwnedFd, echo: &Echo, options: &Options, ready: impl FnOnce()) -> Result<()> {
     let most = options.max_connections.map(|most| most as usize);
     #[cfg(unix)]
     if options.design == Design::Events && echo.faults.is_none() && !options.faults.never_accept {
-        return events::serve(listener, echo, most, options.workers);
+        return events::serve(listener, echo, most, options.workers, ready);
     }
     #[cfg(unix)]
     report_on_request(echo)?;
+    listener::leave_one_for_a_client(&listener)?;
+    ready();
     if options.faults.never_accept {
         return faults::never_accept(listener, echo);
     }
@@ -87,12 +97,8 @@ fn serve(listener: OwnedFd, echo: &Echo, options: &Options) -> Result<()> {
     }
 }
 
-/// The server's end point: `socket`, `bind`, `listen`; or the one that this process was started with.
+/// The server's end point, unless this process was started with one: `socket`, `bind`, `listen`.
 fn open(options: &Options) -> Result<OwnedFd> {
-    #[cfg(unix)]
-    if let Some(listener) = listener::handed_over()? {
-        return Ok(listener);
-    }
     #[cfg(unix)]
     let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
     #[cfg(windows)]

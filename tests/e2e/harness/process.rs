@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,10 +60,20 @@ impl Process {
 
     /// The next line on stdout, without its end.
     pub fn line(&mut self) -> String {
-        let line = self.stdout.recv_timeout(SOON);
-        let line = line.unwrap_or_else(|_| panic!("{} says nothing more; stderr: {}", self.name, self.stderr()));
-        self.stdout_so_far += &line;
-        line.trim_end_matches(['\r', '\n']).to_owned()
+        self.line_or_end().unwrap_or_else(|| panic!("{} says nothing more; stderr: {}", self.name, self.stderr()))
+    }
+
+    /// As [`Process::line`]; None: stdout has come to its end.
+    pub fn line_or_end(&mut self) -> Option<String> {
+        match self.stdout.recv_timeout(SOON) {
+            Err(RecvTimeoutError::Disconnected) => None,
+            line => {
+                let line =
+                    line.unwrap_or_else(|_| panic!("{} says nothing more; stderr: {}", self.name, self.stderr()));
+                self.stdout_so_far += &line;
+                Some(line.trim_end_matches(['\r', '\n']).to_owned())
+            }
+        }
     }
 
     /// What has been written to stderr up to now.

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::process::Stdio;
+use std::thread;
 
 use serde_json::Value;
 
 use super::{SERVERS, shell};
-use crate::harness::{Process, Server, command, eventually, program, run, signal_process};
+use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process};
 
 #[test]
 fn a_client_too_many_waits_until_another_has_gone() {
@@ -58,6 +59,37 @@ fn twenty_descriptors_are_enough_to_serve_everybody_in_turn() {
     }
 }
 
+/// What it needs, it has before it says that it is ready.
+#[test]
+fn with_too_few_descriptors_the_tcp_server_serves_or_says_so_instead_of_the_ready_line() {
+    for design in ["iterative", "threads", "events"] {
+        let mut served = 0;
+        for most in 5..35 {
+            let script = format!("ulimit -n {most}; exec \"$@\"");
+            let mut arguments = vec!["--host", "127.0.0.1", "--port", "0", "--design", design];
+            arguments.extend((design == "events").then_some("--workers=8"));
+            let mut process = Process::start(shell(&script, "tcp-echo-server", &arguments));
+            let Some(line) = process.line_or_end() else {
+                let (status, stdout, stderr) = process.finish();
+                let lines: Vec<&str> = stderr.lines().filter(|line| !line.contains("leaves room for")).collect();
+                assert_eq!(
+                    (status.code(), stdout.as_str(), lines.len()),
+                    (Some(1), "", 2),
+                    "{design}, {most}: {stderr}"
+                );
+                assert!(lines[0].ends_with(": too many open files"), "{stderr}");
+                assert!(lines[1].starts_with("hint: ") && lines[1].ends_with("ulimit -n"), "{stderr}");
+                assert_eq!(served, 0, "with fewer, it did: {design}, {most}");
+                continue;
+            };
+            let (_, port) = line.rsplit_once(':').unwrap();
+            run("tcp-echo-client", &["127.0.0.1", port]).printed("echo -> Hello world\n");
+            served += 1;
+        }
+        assert!((1..30).contains(&served), "{design}: {served}");
+    }
+}
+
 #[test]
 fn nobody_reading_stdout_or_stderr_is_not_the_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,16 +129,16 @@ fn nobody_reading_stdout_or_stderr_is_not_the_end() {
 #[cfg(unix)]
 fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    for name in SERVERS {
+    for (name, reads_on) in SERVERS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let mut command = command(program(name));
         let own = if name == "tiny-web" { "--drain=0s" } else { "--verbose" };
-        command.args(["--host", "127.0.0.1", "--port", "0", own]);
+        command.args(["--host", "127.0.0.1", "--port", "0", "--trace", own]);
         let both = (writer.try_clone().unwrap(), writer.try_clone().unwrap());
         let mut server = command.stdin(Stdio::null()).stdout(both.0).stderr(both.1).spawn().unwrap();
         drop(command);
         let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
-        let ready = lines.next().unwrap();
+        let ready = lines.find(|line| line.contains(": listening on ")).unwrap();
         let port = ready.rsplit(':').next().unwrap().to_owned();
         assert_eq!(lines.next(), Some(format!("{name}: this machine only")));
         let mut has_room = || {
@@ -117,15 +149,28 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
             }
         };
         while has_room() {}
-        for _ in 0..3 {
-            match name {
-                "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-                "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-                _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
-            }
+        let visit = || match name {
+            "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
+        };
+        (0..3).for_each(|_| visit());
+        if reads_on {
+            drop(writer);
+            let reader = thread::spawn(move || lines.collect::<Vec<_>>());
+            visit();
+            signal_process(server.id(), "TERM");
+            assert!(server.wait().unwrap().success());
+            let lines = reader.join().unwrap();
+            let lost =
+                lines.iter().filter_map(|line| line.split_once(": lines of the trace for which there was no room: "));
+            let lost: Vec<u32> = lost.map(|(_, count)| count.parse().unwrap()).collect();
+            assert!(lost.len() == 1 && lost[0] > 3, "{name}, told once: {lines:?}");
+            assert!(lines.iter().any(|line| line.contains(" close(")), "{name}, and the trace goes on: {lines:?}");
+        } else {
+            signal_process(server.id(), "TERM");
+            assert!(server.wait().unwrap().success(), "{name} does not wait for anybody to hear its account either");
         }
-        signal_process(server.id(), "TERM");
-        assert!(server.wait().unwrap().success(), "{name} does not wait for anybody to hear its account either");
     }
 }
 
@@ -146,24 +191,45 @@ fn a_low_soft_limit_on_descriptors_is_raised() {
     }
 }
 
+/// The command that starts a TCP server which may have eight threads; its copy of the program is in this folder. None: only
+/// root can do that, by becoming somebody who has no processes yet.
+#[cfg(target_os = "linux")]
+fn with_eight_threads(folder: &std::path::Path, user: u32) -> Option<std::process::Command> {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        crate::harness::skip("only root can become somebody who has no processes yet");
+        return None;
+    }
+    // The limit counts the processes of a user, and root has none: so somebody else, who may read this copy.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.join("tcp-echo-server");
+    std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
+    let mut somebody = command("setpriv");
+    // Of two runs of a test at the same time, each is another.
+    let user = (user + std::process::id() % 20_000).to_string();
+    somebody.args(["--reuid", &user, "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
+    somebody.args(["--host", "127.0.0.1", "--port", "0"]);
+    Some(somebody)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_loop_for_which_there_is_no_thread_is_told_instead_of_the_ready_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut server) = with_eight_threads(folder.path(), 40_000) else { return };
+    server.arg("--workers=20");
+    let outcome = run_command(server, b"");
+    outcome.failed_with("cannot start a thread: resource temporarily unavailable");
+    assert_eq!(outcome.text(), "");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn when_threads_run_out_the_server_goes_on() {
-    use std::os::unix::fs::PermissionsExt;
-    if !rustix::process::geteuid().is_root() {
-        return crate::harness::skip("only root can become somebody who has no processes yet");
-    }
-    // The limit counts the processes of a user, and root has none: so somebody else, who may read this copy.
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join("tcp-echo-server");
-    std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
-    let mut somebody = command("setpriv");
-    // Of two runs of this test at the same time, each is another.
-    let user = (20_000 + std::process::id() % 40_000).to_string();
-    somebody.args(["--reuid", &user, "--clear-groups", "prlimit", "--nproc=8"]).arg(copy);
-    somebody.args(["--host", "127.0.0.1", "--port", "0", "--design", "threads"]);
-    let server = Server::ready("tcp-echo-server", somebody);
+    let Some(mut server) = with_eight_threads(folder.path(), 20_000) else { return };
+    server.args(["--design", "threads"]);
+    let server = Server::ready("tcp-echo-server", server);
     let mut clients: Vec<_> = (0..30).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.write_all(b"x").unwrap();

@@ -8,16 +8,25 @@ use rustix::fd::OwnedFd;
 
 use super::prepare;
 use crate::address::{self, Address};
-use crate::{log, sockopt};
+use crate::{exit, log, sockopt};
 
 const CANNOT: &str = "cannot use the socket that was handed over";
+/// The clients of one that isn't served would wait for ever.
+const CANNOT_SEVERAL: &str = "cannot use the sockets that were handed over";
 
 /// The listening socket that this process was started with, if there is one: by systemd, or any other starter that keeps to
 /// sd_listen_fds(3).
 ///
-/// Errors: what was handed over is no listening stream socket.
+/// Errors: what was handed over is no listening stream socket, or more than one.
 pub fn handed_over() -> Result<Option<OwnedFd>> {
     let mut handed = ListenFd::from_env();
+    if handed.len() > 1 {
+        let what = format!("{CANNOT_SEVERAL}: there are {}, and a server has one", handed.len());
+        return Err(exit::hinted(
+            what,
+            "start a server for each; with systemd, each ListenStream= has a unit of its own",
+        ));
+    }
     let listener = match handed.take_tcp_listener(0) {
         Ok(tcp) => tcp.map(OwnedFd::from),
         Err(_) => handed

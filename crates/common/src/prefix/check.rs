@@ -140,13 +140,27 @@ impl Check {
             return Err(Wrong::Ambiguous);
         }
         let end = self.reply_from + self.reply.len() as u64;
-        self.advance(end)?;
         let sent = self.sent_bytes();
+        let cut = self.ends_in_a_prefix();
+        self.advance(end).map_err(|wrong| cut.map_or(wrong, |back| Wrong::Short(back, sent)))?;
         let back = self.readings.iter().filter(|reading| !reading.after_prefix).map(|reading| reading.payload).max();
         match back {
             Some(back) if back == sent => Ok(()),
             back => Err(Wrong::Short(back.unwrap_or(self.payload_from), sent)),
         }
+    }
+
+    /// If the reply is right but ends in the middle of a prefix, how many bytes of the payload came back before that.
+    fn ends_in_a_prefix(&self) -> Option<u64> {
+        let backs = self.readings.iter().filter_map(|reading| {
+            let came = &self.reply[(reading.reply - self.reply_from) as usize..];
+            let rest = &self.payload[(reading.payload - self.payload_from) as usize..];
+            let begins = |at: &usize| self.prefix.needle().starts_with(&came[*at..]) && rest.starts_with(&came[..*at]);
+            // A byte of the payload is still to come: one prefix doesn't follow another, nor the last byte.
+            let at = (usize::from(reading.after_prefix)..came.len()).find(begins)?;
+            (at < rest.len()).then_some(reading.payload + at as u64)
+        });
+        backs.max()
     }
 
     /// The prefix's text stands at `start` of the reply: it is a prefix, or a part of the payload.

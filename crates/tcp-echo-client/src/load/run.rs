@@ -1,9 +1,10 @@
 //! A load from its options to its report.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use common::exit;
 use common::listener::raise_descriptor_limit;
 use common::measure::{self, ns};
-use common::screen;
+use common::screen::{self, counted};
 use common::signal::Stop;
 use common::stats::Plan;
 use common::stats::report::{Kind, Settings};
@@ -26,7 +27,9 @@ pub fn run(options: &Options) -> Result<()> {
     be_punctual();
     let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS));
     if u64::from(options.connections) > fit {
-        bail!("cannot open {} connections: the limit on descriptors leaves room for {fit}", options.connections);
+        let connections = counted(u64::from(options.connections), "connection");
+        let what = format!("cannot open {connections}: the limit on descriptors leaves room for {fit}");
+        return Err(exit::hinted(what, "raise the limit: ulimit -n"));
     }
     let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
     let head = common.head(Kind::Load, PROGRAM, &peer);
@@ -62,12 +65,14 @@ impl Options {
 
     /// `LOAD localhost (127.0.0.1:2000): 10 connections, 64 bytes, as fast as replies come, for 10s`
     fn title(&self, peer: &str) -> String {
-        let mut title = format!("LOAD {} ({peer}): {} connections", self.measure.server.host, self.connections);
+        let connections = counted(u64::from(self.connections), "connection");
+        let mut title = format!("LOAD {} ({peer}): {connections}", self.measure.server.host);
         if self.pipeline > 1 {
             title += &format!(" with {} requests each", self.pipeline);
         }
-        title += &format!(", {} bytes, ", self.measure.size);
-        title += &self.rate.map_or("as fast as replies come".to_owned(), |rate| format!("{rate} requests/s"));
+        title += &format!(", {}, ", counted(self.measure.size as u64, "byte"));
+        title +=
+            &self.rate.map_or("as fast as replies come".to_owned(), |rate| counted(u64::from(rate), "request") + "/s");
         if let Some(duration) = self.duration() {
             title += &format!(", for {}", humantime::format_duration(duration));
         }

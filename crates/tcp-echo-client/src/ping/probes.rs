@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
 use common::measure::{GRACE, ns};
+use common::screen::counted;
 use common::signal::Stop;
 use common::stats::report::{Ended, Milliseconds, Rate};
 use common::stats::{Fate, Outcome, Request, Schedule, Tally, Times, Trouble};
@@ -184,9 +185,9 @@ impl<'a> Probes<'a> {
         for (request, at_ns) in std::mem::take(&mut self.answers) {
             let fate = self.tally.answered(&request, at_ns, self.timeout_ns);
             let late = if fate == Fate::Late { " (late)" } else { "" };
-            let (size, sequence) = (self.options.measure.size, request.sequence);
+            let (size, sequence) = (counted(self.options.measure.size as u64, "byte"), request.sequence);
             let time = Milliseconds(at_ns - request.sent_ns);
-            self.say(&format!("{size} bytes from {}: seq={sequence} time={time} ms{late}", self.peer))?;
+            self.say(&format!("{size} from {}: seq={sequence} time={time} ms{late}", self.peer))?;
         }
         Ok(())
     }

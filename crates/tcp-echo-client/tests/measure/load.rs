@@ -157,7 +157,21 @@ fn more_connections_than_descriptors_are_refused_in_a_sentence() {
         .timeout(PATIENCE)
         .assert()
         .code(1)
-        .stderr("tcp-echo-client: cannot open 100 connections: the limit on descriptors leaves room for 84\n");
+        .stderr(
+            "tcp-echo-client: cannot open 100 connections: the limit on descriptors leaves room for 84\n\
+             hint: raise the limit: ulimit -n\n",
+        );
+}
+
+#[test]
+fn one_of_a_kind_is_no_plural_and_a_number_says_what_it_takes() {
+    let port = echo("echo -> ", 4096);
+    let one = ["load", "127.0.0.1", &port, "--connections=1", "--size=1", "--rate=1", "--count=1"];
+    client(&one).assert().success().stdout(contains("): 1 connection, 1 byte, 1 request/s, up to 1\n"));
+    for option in ["--rate=1.5", "--rate=10k", "--count=0", "--connections=many"] {
+        let told = contains("a whole number from 1 ").and(contains("invalid digit").not());
+        client(&["load", "127.0.0.1", &port, option]).assert().code(2).stdout("").stderr(told);
+    }
 }
 
 #[test]

@@ -27,6 +27,20 @@ fn each_probe_has_its_line_and_the_summary_its_percentiles() {
 }
 
 #[test]
+fn one_byte_is_no_plural() {
+    let port = echo("echo -> ", 4096);
+    let ping = client(&["ping", "127.0.0.1", &port, "--count", "1", "--size", "1"]).assert().success();
+    ping.stdout(contains("): 1 byte, connected in ").and(contains("\n1 byte from 127.0.0.1:")));
+}
+
+#[test]
+fn what_is_no_host_is_told_with_what_to_type() {
+    for (wrong, told) in [("[::1]:2000", "the port is a word of its own: ::1 2000"), ("unix:", "unix:PATH")] {
+        client(&["ping", wrong, "--count", "1"]).assert().code(2).stdout("").stderr(contains(told));
+    }
+}
+
+#[test]
 fn the_report_is_all_that_json_prints() {
     let port = echo("", 4096);
     let (report, status) = report(&["ping", "127.0.0.1", &port, "--count", "5", "--interval", "1ms", "--size", "1KiB"]);

@@ -125,7 +125,9 @@ fn a_client_that_is_silent_for_too_long_is_cut_off() {
     assert_eq!(rest(&mut server.connect()), b"");
     let (status, stderr) = server.end();
     assert!(
-        status.success() && stderr.contains(": silent for 100ms\n") && stderr.ends_with(", timed out 1\n"),
+        status.success()
+            && stderr.contains(": silent for 100ms\n")
+            && stderr.ends_with(", timed out 1, reset by clients 0\n"),
         "{status}, {stderr}"
     );
 }
@@ -156,8 +158,9 @@ fn asked_to_stop_it_lets_its_clients_finish_and_exits_with_0() {
         assert_eq!(ask(&mut client, "after"), "echo -> after");
         drop(client);
         let (status, stderr) = server.end();
-        let account = "tcp-echo-server: connections 1, received 11 bytes, sent 27 bytes\n";
-        assert_eq!((status.code(), stderr.as_str()), (Some(0), account), "{signal}, {design}");
+        let counted = "connections 1, received 11 bytes, sent 27 bytes, refused 0, timed out 0, reset by clients 0";
+        let account = format!("tcp-echo-server: {counted}\n");
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), &*account), "{signal}, {design}");
     }
 }
 

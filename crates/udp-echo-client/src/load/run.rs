@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, bail};
 use common::listener::raise_descriptor_limit;
 use common::measure::{self, bytes, ns};
-use common::screen;
 use common::signal::Stop;
 use common::stats::Plan;
 use common::stats::report::{Kind, Measured, Settings};
 use common::stats::schedule::be_punctual;
+use common::{exit, screen};
 
 use super::engine::Engine;
 use super::{Options, search};
@@ -31,7 +31,8 @@ pub fn run(options: &Options) -> Result<()> {
     be_punctual();
     let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS) / EACH);
     if u64::from(options.flows) > fit {
-        bail!("cannot open {} flows: the limit on descriptors leaves room for {fit}", options.flows);
+        let what = format!("cannot open {} flows: the limit on descriptors leaves room for {fit}", options.flows);
+        return Err(exit::hinted(what, "raise the limit: ulimit -n"));
     }
     let (at_once, told_apart) = (u64::from(options.flows) * u64::from(options.window), told_apart(common.size));
     if options.rate.is_none() && !options.find_rate && at_once > told_apart {

@@ -181,7 +181,10 @@ fn more_flows_than_descriptors_are_refused_in_a_sentence() {
         .timeout(PATIENCE)
         .assert()
         .code(1)
-        .stderr("udp-echo-client: cannot open 100 flows: the limit on descriptors leaves room for 42\n");
+        .stderr(
+            "udp-echo-client: cannot open 100 flows: the limit on descriptors leaves room for 42\n\
+             hint: raise the limit: ulimit -n\n",
+        );
 }
 
 #[test]

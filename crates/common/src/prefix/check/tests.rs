@@ -47,6 +47,17 @@ fn a_wrong_reply_is_told_by_its_place() {
 }
 
 #[test]
+fn an_end_within_a_prefix_is_an_early_end_and_no_difference() {
+    for step in 1..20 {
+        assert_eq!(check("echo -> ", b"Hello", b"echo ", step), Err(Wrong::Short(0, 5)));
+        assert_eq!(check("echo -> ", b"Hello", b"echo -> Heecho -", step), Err(Wrong::Short(2, 5)));
+        assert_eq!(check("echo -> ", b"Hello", b"echo -> Helecho->", step), Err(Wrong::Differs(3)));
+        assert_eq!(check("echo -> ", b"Hello", b"echo -> Helloecho", step), Err(Wrong::Differs(5)));
+        assert_eq!(check("echo -> ", b"Hello", b"echo -> e", step), Err(Wrong::Differs(0)), "no two in a row");
+    }
+}
+
+#[test]
 fn a_prefix_with_nothing_behind_it_is_wrong() {
     assert_eq!(check("x", b"ab", b"xaxb", 1), Ok(()));
     assert_ne!(check("x", b"ab", b"xxab", 1), Ok(()));
