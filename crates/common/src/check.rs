@@ -54,7 +54,7 @@ impl From<Result<()>> for Verdict {
         match result {
             Ok(()) => Verdict::Passed,
             Err(error) => match error.downcast::<Skipped>() {
-                Ok(Skipped(why)) => Verdict::Skipped(why.to_owned()),
+                Ok(Skipped(why)) => Verdict::Skipped(why),
                 Err(error) => Verdict::Failed(exit::describe(&error)),
             },
         }
@@ -73,7 +73,7 @@ pub enum Condition {
 
 /// There is nothing to check.
 #[derive(Debug)]
-struct Skipped(&'static str);
+struct Skipped(String);
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,9 +83,9 @@ impl fmt::Display for Skipped {
 
 impl std::error::Error for Skipped {}
 
-/// Leaves a check, because this server can't have what it is about.
+/// Leaves a check, because this server can't have what it is about, or it can't be made from here.
 ///
 /// Errors: always; the verdict is made of it.
-pub fn skip(why: &'static str) -> Result<()> {
-    Err(Error::new(Skipped(why)))
+pub fn skip<T>(why: impl Into<String>) -> Result<T> {
+    Err(Error::new(Skipped(why.into())))
 }
