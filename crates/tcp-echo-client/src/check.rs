@@ -41,8 +41,8 @@ pub struct Options {
     #[arg(long, value_name = "TEXT")]
     prefix: Option<Prefix>,
 
-    /// How long each check may take; a server far away may need more
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::some_duration)]
+    /// How long each check may take, at least 500ms; a server far away may need more
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
     timeout: Duration,
 
     /// Make only this check, and others that are named in this way
@@ -59,6 +59,14 @@ pub struct Options {
 
     #[command(flatten)]
     trace: cli::Trace,
+}
+
+/// Some checks see that nothing comes, which takes 200 ms each time: with less than this the time would be over before.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(500);
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = cli::some_duration(text)?;
+    if timeout < LEAST_TIMEOUT { Err("500ms is the least".to_owned()) } else { Ok(timeout) }
 }
 
 /// Makes the checks, one after the other, and tells how each ended.

@@ -160,7 +160,7 @@ pub const ALL: [Entry; 21] = [
     },
     Entry {
         name: "no-leak",
-        duty: "up to 1,100 conversations one after the other leave nothing behind",
+        duty: "1,100 conversations one after the other leave nothing behind",
         meaning: "It forgets to close connections whose clients have gone, and runs out of descriptors, processes or \
                   threads.",
         fact: "A process has a limited number of descriptors, 1,024 on many systems (getrlimit(2)), and each connection \
