@@ -1,5 +1,6 @@
 //! How a program ends: a failure becomes one line on stderr, perhaps a hint, and the exit status.
 
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -33,14 +34,37 @@ pub fn plain(errno: Errno) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
+/// An error with a remedy that no cause of the system's tells.
+#[derive(Debug)]
+struct Hinted {
+    what: String,
+    hint: &'static str,
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// An error that says `cannot VERB OBJECT: CAUSE`, and what to do about it.
+pub fn hinted(what: String, hint: &'static str) -> Error {
+    Error::new(Hinted { what, hint })
+}
+
 /// The system error inside a cause, if that is what it is.
 fn errno_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
     let errno = cause.downcast_ref::<Errno>().copied();
     errno.or_else(|| cause.downcast_ref::<std::io::Error>().and_then(Errno::from_io_error))
 }
 
-/// What to do about an error, where that's the same whoever meets it.
+/// What to do about an error: it says so itself, or that's the same whoever meets it.
 fn hint(error: &Error) -> Option<&'static str> {
+    if let Some(Hinted { hint, .. }) = error.chain().find_map(|cause| cause.downcast_ref()) {
+        return Some(hint);
+    }
     let text = error.to_string();
     let listening = text.starts_with("cannot listen on ");
     let errno = error.chain().find_map(errno_of)?;
@@ -107,6 +131,13 @@ mod tests {
         assert!(told("cannot connect to [fe80::1]:2000", Errno::INVAL).ends_with("fe80::1%eth0"));
         assert_eq!(told("cannot connect to [fe80::1%2]:2000", Errno::INVAL), "");
         assert!(told("cannot connect to [::1]:2000", Errno::CONNREFUSED).contains("port"));
+    }
+
+    #[test]
+    fn an_error_may_bring_its_own_hint() {
+        let error = hinted("cannot accept the reply: it is another".to_owned(), "see --prefix").context("cannot go on");
+        assert_eq!(describe(&error), "cannot go on: cannot accept the reply: it is another");
+        assert_eq!(hint(&error), Some("see --prefix"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use common::address::{self, Address};
 use common::berkeley::{self, OwnedFd, SocketType, connect, recv, send, socket};
 use common::prefix::Prefix;
@@ -23,6 +23,9 @@ use crate::timer::RetransmissionTimer;
 const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 /// So many of the last questions are remembered: a second reply to one of them is late, or a duplicate, but not wrong.
 const REMEMBERED: usize = 16;
+
+/// What to do about the commonest mistake.
+const ANOTHER_PREFIX: &str = "the server puts another text before its replies; see --prefix";
 
 /// How long to wait, and how often.
 pub struct Patience {
@@ -95,7 +98,8 @@ impl Server {
         let reply = &self.data[..length];
         print(reply)?;
         if !self.prefix.answers(reply, question) {
-            bail!("cannot accept the reply of {}: it differs from what was sent", self.peer);
+            let what = format!("cannot accept the reply of {}: it differs from what was sent", self.peer);
+            bail!(if reply.ends_with(question) { exit::hinted(what, ANOTHER_PREFIX) } else { Error::msg(what) });
         }
         self.asked.push_front(question.to_vec());
         self.asked.truncate(REMEMBERED);

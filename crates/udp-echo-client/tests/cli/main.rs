@@ -47,23 +47,27 @@ fn any_message_is_one_datagram_even_none_at_all() {
 
 #[test]
 fn a_plain_echo_is_right_and_another_prefix_can_be_named() {
-    let why = "it differs from what was sent";
-    for (reply, arguments, is_right) in [
-        ("Hello", &["Hello"][..], true),
-        ("they say: Hello", &["--prefix", "they say: ", "Hello"], true),
-        ("they say: Hello", &["Hello"], false),
-        ("echo -> Hello", &["--prefix", "", "Hello"], false),
-        ("echo -> Hell", &["Hello"], false),
-        ("echo -> Hullo", &["Hello"], false),
-        ("", &["Hello"], false),
+    const RIGHT: &str = "";
+    const WRONG: &str = ": it differs from what was sent\n";
+    const HINT: &str = ": it differs from what was sent\n\
+                        hint: the server puts another text before its replies; see --prefix\n";
+    for (reply, arguments, told) in [
+        ("Hello", &["Hello"][..], RIGHT),
+        ("they say: Hello", &["--prefix", "they say: ", "Hello"], RIGHT),
+        ("they say: Hello", &["Hello"], HINT),
+        ("echo -> Hello", &["--prefix", "", "Hello"], HINT),
+        ("echo -> Hell", &["Hello"], WRONG),
+        ("echo -> Hullo", &["Hello"], WRONG),
+        ("", &["Hello"], WRONG),
     ] {
         let server = server_that_replies(reply);
         let run = ask(&server.port, arguments).assert().stdout(format!("{reply}\n"));
-        if is_right {
-            run.success().stderr("")
+        if told == RIGHT {
+            run.success().stderr("");
         } else {
-            failed(run, why)
-        };
+            let told = format!("udp-echo-client: cannot accept the reply of 127.0.0.1:{}{told}", server.port);
+            run.code(1).stderr(told);
+        }
         server.end();
     }
 }
