@@ -7,7 +7,7 @@ use std::fmt;
 
 use anyhow::{Error, Result};
 
-use crate::{exit, screen};
+use crate::{Errno, exit, screen};
 
 pub use report::Report;
 
@@ -55,10 +55,23 @@ impl From<Result<()>> for Verdict {
             Ok(()) => Verdict::Passed,
             Err(error) => match error.downcast::<Skipped>() {
                 Ok(Skipped(why)) => Verdict::Skipped(why),
+                Err(error) if is_our_shortage(&error) => {
+                    Verdict::Skipped(format!("{}: see ulimit -n", exit::describe(&error)))
+                }
                 Err(error) => Verdict::Failed(exit::describe(&error)),
             },
         }
     }
+}
+
+/// Whether it is us who have too few descriptors for a check, or the machine. No server can do anything about that.
+fn is_our_shortage(error: &Error) -> bool {
+    let errno = error.root_cause().downcast_ref();
+    #[cfg(unix)]
+    if errno == Some(&Errno::NFILE) {
+        return true;
+    }
+    errno == Some(&Errno::MFILE)
 }
 
 /// Whether there is still a server after a check.

@@ -20,6 +20,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::berkeley::close;
 use common::check::{Report, Verdict, list, wanted};
+use common::listener::raise_descriptor_limit;
 use common::prefix::Prefix;
 use common::stats::report::{Head, Kind, Target};
 use common::{cli, exit};
@@ -77,6 +78,7 @@ pub fn run(options: Options) -> Result<()> {
         return list(&ALL);
     }
     options.trace.turn_on(NAME)?;
+    raise_descriptor_limit();
     let checks = wanted(&ALL, &options.only);
     let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
     let mut report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use assert_cmd::Command;
+#[cfg(unix)]
+use predicates::str::is_match;
 use predicates::str::{contains, starts_with};
 
 /// Longer than any of these tests takes on a busy machine.
@@ -238,9 +240,81 @@ fn a_prefix_that_the_user_tells_is_not_looked_for() {
     let port = server_that_echoes(|piece| [b"> ", piece].concat());
     let tap = check(&port, LONG, &["--prefix", "> ", "--only", "small"]);
     assert!(failed(&tap).is_empty() && tap.contains("\n# prefix: \"> \", as told\n"), "{tap}");
-    let tap = check(&port, SHORT, &["--prefix", "", "--only", "small"]);
-    assert_eq!(failed(&tap), ["small"], "{tap}");
-    assert!(tap.contains("it differs from what was sent, from byte 0 on; it begins \">"), "{tap}");
+}
+
+#[test]
+fn another_prefix_than_the_user_tells_is_one_failure_and_the_end() {
+    let prefixing = server_that_echoes(|piece| [b"> ", piece].concat());
+    let plain = server_that_echoes(<[u8]>::to_vec);
+    for (port, told, seen) in [
+        (&prefixing, "", "it puts \"> \" before its reply, and not \"\" as --prefix says"),
+        (&prefixing, "nono", "it puts \"> \" before its reply, and not \"nono\" as --prefix says"),
+        (&plain, "nono", "it puts nothing before its reply, and not \"nono\" as --prefix says"),
+    ] {
+        let assert = command(&["127.0.0.1", port, "--prefix", told]).assert().code(1);
+        let why = format!("cannot take 127.0.0.1:{port} for an echo server: {seen}\n");
+        let hint = "hint: leave --prefix out, and it is found out\n";
+        let assert = assert.stderr(format!("tcp-echo-client: {why}{hint}"));
+        let tap = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+        assert_eq!(failed(&tap), ["prefix"], "{tap}");
+        assert!(tap.contains(&format!("  seen: >-\n    {seen}\n")), "{tap}");
+        assert!(tap.contains(&format!("\nBail out! {why}")) && !tap.contains("\nok "), "{tap}");
+    }
+}
+
+#[test]
+fn a_greeting_before_a_prefix_that_is_told_is_passed_over() {
+    let port = server_that(|mut connection| {
+        connection.write_all(b"hello\n")?;
+        std::io::copy(&mut connection.try_clone()?, &mut connection).map(drop)
+    });
+    let tap = check(&port, LONG, &["--prefix", "", "--only", "small"]);
+    assert!(failed(&tap).is_empty() && tap.contains("# greeting: \"hello\\n\", which is passed over\n"), "{tap}");
+}
+
+#[test]
+fn what_there_is_no_time_for_is_skipped() {
+    let port = server_that_echoes(|piece| {
+        thread::sleep(Duration::from_millis(100));
+        piece.to_vec()
+    });
+    let tap = check(&port, SHORT, &only(&["back-pressure", "deaf-client", "quick-connects", "no-leak"]));
+    assert!(failed(&tap).is_empty(), "{tap}");
+    for (name, what) in [("quick-connects", "200 clients"), ("no-leak", "1100 conversations")] {
+        let point = tap.lines().find(|line| line.contains(&format!(" - {name}: "))).unwrap();
+        let (_, why) = point.split_once(" # SKIP there was time for ").unwrap();
+        assert!(why.ends_with(&format!(" of {what}, without a fault: a longer --timeout has more")), "{tap}");
+    }
+    command(&["127.0.0.1", &port, "--timeout", "499ms"]).assert().code(2).stderr(contains("500ms is the least"));
+}
+
+/// A server that takes what it is sent, a little at a time, for as long as anybody cares to watch.
+#[test]
+fn a_server_that_takes_its_time_is_not_said_to_make_its_clients_wait() {
+    let port = server_that(|mut connection| {
+        let mut piece = vec![0; 4096];
+        loop {
+            thread::sleep(Duration::from_millis(1));
+            match connection.read(&mut piece)? {
+                0 => return Ok(()),
+                length => connection.write_all(&piece[..length.min(64)])?,
+            }
+        }
+    });
+    let tap = check(&port, SHORT, &only(&["late-reader", "back-pressure", "deaf-client"]));
+    assert_eq!(tap.matches(" # SKIP the server still took more, ").count(), 3, "{tap}");
+}
+
+#[test]
+#[cfg(unix)]
+fn too_few_descriptors_of_our_own_are_no_fault_of_the_server() {
+    let port = server_that_echoes(<[u8]>::to_vec);
+    let shell = r#"ulimit -n 20 && exec "$0" check 127.0.0.1 "$1" --only small --only many-clients"#;
+    let mut command = Command::new("sh");
+    command.timeout(PATIENCE).args(["-c", shell, env!("CARGO_BIN_EXE_tcp-echo-client"), &port]);
+    let why =
+        " # SKIP client [0-9]+: cannot connect to .*: too many open files: see ulimit -n\n# all 2 checks passed\n";
+    command.assert().success().stdout(is_match(why).unwrap());
 }
 
 #[test]
