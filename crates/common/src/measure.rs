@@ -44,8 +44,7 @@ pub struct Common {
 impl Common {
     /// How the report begins of a run that begins now.
     pub fn head(&self, kind: Kind, program: Program, peer: &Address) -> Head {
-        let (host, port) = (self.server.host.clone(), self.server.port);
-        Head::new(kind, program, Target { host, port, address: peer.to_string() })
+        Head::new(kind, program, Target { address: peer.to_string(), ..Target::of(&self.server) })
     }
 }
 

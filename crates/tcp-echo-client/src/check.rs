@@ -80,13 +80,13 @@ pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     raise_descriptor_limit();
     let checks = wanted(&ALL, &options.only);
-    let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
-    let mut report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    let mut report = Report::new(Head::new(Kind::Check, PROGRAM, Target::of(&options.server)), options.json);
     report.plan(checks.len())?;
     let server = match meet(options, &mut report) {
         Ok(server) => server,
         Err(error) => {
             report.bail_out(&exit::describe(&error))?;
+            report.close()?;
             return Err(error);
         }
     };
@@ -109,11 +109,9 @@ fn meet(options: Options, report: &mut Report) -> Result<Server> {
         Ok(manner) => manner,
         Err(error) => {
             report.judge(&ALL[0], &Verdict::Failed(exit::describe(&error)))?;
-            // It says how it went, and the error that follows says more than its own.
-            let _ = report.end();
             return Err(error).with_context(|| format!("cannot take {address} for an echo server"));
         }
     };
-    report.comment(&manner.to_string())?;
+    report.answers(manner.told(), &manner.to_string())?;
     Ok(Server::new(options.server, address, manner, options.timeout))
 }

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use super::{Condition, Entry, Verdict};
 use crate::address::Address;
 use crate::screen;
-use crate::stats::report::{Checked, Head, Point, json};
+use crate::stats::report::{self, Checked, Head, Manner, Point, json};
 
 /// The width of the sentences below a failure.
 const COLUMNS: usize = 100;
@@ -16,18 +16,22 @@ pub struct Report {
     /// Told only in the end.
     as_json: bool,
     failed: Vec<&'static str>,
+    skipped: Vec<&'static str>,
 }
 
 impl Report {
     /// Nothing told yet.
     pub fn new(head: Head, as_json: bool) -> Report {
-        Report { checked: Checked { head, passed: 0, failed: 0, checks: Vec::new() }, as_json, failed: Vec::new() }
+        let (manner, bail_out, checks) = (None, None, Vec::new());
+        let checked = Checked { head, manner, planned: 0, passed: 0, failed: 0, skipped: 0, bail_out, checks };
+        Report { checked, as_json, failed: Vec::new(), skipped: Vec::new() }
     }
 
     /// So many checks follow.
     ///
     /// Errors: stdout can't be written, here and below. That nobody reads it any more is none.
     pub fn plan(&mut self, checks: usize) -> Result<()> {
+        self.checked.planned = checks as u64;
         self.say(&format!("TAP version 14\n1..{checks}\n"))
     }
 
@@ -39,11 +43,12 @@ impl Report {
         self.say(&format!("# server: {address}\n"))
     }
 
-    /// Something worth knowing, line by line.
+    /// The server answers in this manner, in these words for people.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn comment(&mut self, text: &str) -> Result<()> {
-        let lines: String = text.lines().map(|line| format!("# {line}\n")).collect();
+    pub fn answers(&mut self, manner: Manner, words: &str) -> Result<()> {
+        self.checked.manner = Some(manner);
+        let lines: String = words.lines().map(|line| format!("# {line}\n")).collect();
         self.say(&lines)
     }
 
@@ -74,13 +79,25 @@ impl Report {
     ///
     /// Errors: as [`Self::plan`].
     pub fn judge<R>(&mut self, entry: &Entry<R>, verdict: &Verdict) -> Result<()> {
-        let passed = !matches!(verdict, Verdict::Failed(_));
-        match passed {
-            true => self.checked.passed += 1,
-            false => self.failed.push(entry.name),
-        }
-        let (name, fact) = (entry.name.to_owned(), entry.fact.to_owned());
-        self.checked.checks.push(Point { name, passed, detail: detail(entry, verdict), fact });
+        let checked = &mut self.checked;
+        let short = match verdict {
+            Verdict::Passed => {
+                checked.passed += 1;
+                report::Verdict::Passed
+            }
+            Verdict::Skipped(_) => {
+                checked.skipped += 1;
+                self.skipped.push(entry.name);
+                report::Verdict::Skipped
+            }
+            Verdict::Failed(_) => {
+                checked.failed += 1;
+                self.failed.push(entry.name);
+                report::Verdict::Failed
+            }
+        };
+        let Entry { name, duty, fact, .. } = *entry;
+        checked.checks.push(Point { name, duty, verdict: short, detail: detail(entry, verdict), fact });
         self.say(&point(self.checked.checks.len(), entry, verdict))
     }
 
@@ -88,26 +105,41 @@ impl Report {
     ///
     /// Errors: as [`Self::plan`].
     pub fn bail_out(&mut self, why: &str) -> Result<()> {
+        self.checked.bail_out = Some(why.to_owned());
         self.say(&format!("Bail out! {why}\n"))
     }
 
-    /// Says which checks have failed.
+    /// Says how it went in all, or prints the document.
     ///
-    /// Errors: some have; stdout can't be written.
-    pub fn end(&mut self) -> Result<()> {
-        let (made, failed) = (self.checked.checks.len(), self.failed.len());
-        self.checked.failed = failed as u64;
+    /// Errors: as [`Self::plan`].
+    pub fn close(&mut self) -> Result<()> {
         if self.as_json {
-            screen::print(json(&self.checked))?;
+            return screen::print(json(&self.checked)).map(drop);
         }
-        match failed {
-            0 => self.say(&format!("# all {made} checks passed\n")),
-            _ => {
-                self.say(&format!("# {failed} of {made} checks failed: {}\n", self.failed.join(", ")))?;
-                let address = &self.checked.head.target.address;
-                bail!("cannot call {address} a good echo server: {failed} of {made} checks failed")
-            }
+        let (made, passed) = (self.checked.checks.len(), self.checked.passed);
+        let sum = match self.failed.as_slice() {
+            _ if made == 0 => return Ok(()),
+            [] if self.skipped.is_empty() => format!("all {made} checks passed"),
+            [] => format!("{passed} of {made} checks passed"),
+            failed => format!("{} of {made} checks failed: {}", failed.len(), failed.join(", ")),
+        };
+        let skipped = match self.skipped.as_slice() {
+            [] => String::new(),
+            skipped => format!("; {} skipped: {}", skipped.len(), skipped.join(", ")),
+        };
+        self.say(&format!("# {sum}{skipped}\n"))
+    }
+
+    /// As [`Self::close`], when all checks were made that could be.
+    ///
+    /// Errors: some have failed; stdout can't be written.
+    pub fn end(&mut self) -> Result<()> {
+        self.close()?;
+        let (made, failed, address) = (self.checked.checks.len(), self.failed.len(), &self.checked.head.target.address);
+        if failed > 0 {
+            bail!("cannot call {address} a good echo server: {failed} of {made} checks failed");
         }
+        Ok(())
     }
 
     fn say(&mut self, text: &str) -> Result<()> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result, bail};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::{Check, Prefix};
+use common::stats::report;
 use common::wait::{Interest, Wake, wait};
 use common::{Errno, exit};
 
@@ -30,6 +31,15 @@ pub struct Manner {
     pub is_exact: bool,
     /// The prefix is the user's word.
     pub is_told: bool,
+}
+
+impl Manner {
+    /// For tools.
+    pub fn told(&self) -> report::Manner {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (prefix, greeting) = (text(self.prefix.as_bytes()), text(&self.greeting));
+        report::Manner { prefix, greeting, at_once: self.at_once }
+    }
 }
 
 /// The comment lines that TAP begins with.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use common::address::Address;
 use common::prefix::Prefix;
+use common::stats::report;
 
 use super::client::{Client, excerpt};
 
@@ -17,6 +18,14 @@ pub struct Manner {
     pub prefix: Prefix,
     /// The prefix is the user's word.
     pub is_told: bool,
+}
+
+impl Manner {
+    /// For tools.
+    pub fn told(&self) -> report::Manner {
+        let prefix = String::from_utf8_lossy(self.prefix.as_bytes()).into_owned();
+        report::Manner { prefix, greeting: String::new(), at_once: true }
+    }
 }
 
 /// A comment line of TAP.
