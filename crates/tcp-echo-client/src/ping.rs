@@ -46,18 +46,20 @@ pub fn run(options: Options) -> Result<()> {
     common.trace.turn_on(NAME)?;
     let stop = Stop::on_signals()?;
     be_punctual();
-    let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
+    let found = connect::to_any_timed(&common.server.host, common.server.port, common.timeout);
+    let (connection, peer, took) =
+        found.map_err(|error| common.nobody(Kind::Ping, PROGRAM, options.settings(), error))?;
     connect::prepare(&connection, &peer).context("cannot set the connection up")?;
     let (host, size, took_ns) = (&common.server.host, common.size, ns(took));
     let head = common.head(Kind::Ping, PROGRAM, &peer);
-    let mut probes = Probes::new(&options, peer, connection);
+    let mut probes = Probes::new(&options, peer, connection, &stop);
     probes.tally.connect.record(took_ns);
     let took = Milliseconds(took_ns);
     probes.say(&format!("PING {host} ({}): {size} bytes, connected in {took} ms", head.target.address))?;
-    let outcome = probes.until_the_end(&stop)?;
+    let outcome = probes.until_the_end()?;
     probes.say("")?;
     let measured = probes.tally.report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json)
+    measure::finish(&measured, common.json, &stop)
 }
 
 impl Options {

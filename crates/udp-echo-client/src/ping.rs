@@ -68,7 +68,7 @@ pub fn run(options: Options) -> Result<()> {
     let outcome = probes.until_the_end(&stop)?;
     probes.say("")?;
     let measured = probes.close().report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json)
+    measure::finish(&measured, common.json, &stop)
 }
 
 impl Options {

@@ -242,7 +242,7 @@ pub enum Ended {
     Duration,
     /// The user wanted it.
     Signal,
-    /// The server could be reached no more.
+    /// The server could be reached no more, or not at all.
     Failed,
 }
 

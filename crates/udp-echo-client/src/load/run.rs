@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
         return found;
     }
-    measure::finish(&trial(options.rate)?, common.json)
+    measure::finish(&trial(options.rate)?, common.json, &stop)
 }
 
 /// How many requests of so many bytes differ: seven bits of a byte are the number's.
