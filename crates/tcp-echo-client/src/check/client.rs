@@ -281,3 +281,17 @@ pub fn hear_out(connection: &OwnedFd, time: Duration) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::check::Verdict;
+
+    #[test]
+    fn a_server_that_still_takes_more_is_not_said_to_make_its_clients_wait() {
+        let filled = |is_cut_short| Filled { bytes: 4096, is_cut_short };
+        assert_eq!(filled(false).in_time().ok(), Some(4096));
+        let Verdict::Skipped(why) = Verdict::from(filled(true).in_time().map(drop)) else { panic!("not skipped") };
+        assert!(why.starts_with("the server still took more, 4096 bytes so far, "), "{why}");
+    }
+}
