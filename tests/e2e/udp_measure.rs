@@ -196,7 +196,9 @@ fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
         let line =
             "seq=1 not sent: message too long: at most 1500 bytes with all headers go to 192.0.2.1:2000 at once\n";
         assert!(too_large.text().contains(line), "{too_large:?}");
-        assert!(too_large.text().contains("\n2 sent, 0 received, 0 lost (0.0 %), 2 not sent for an error, "));
+        assert!(too_large.text().contains(
+            "\n2 sent, 0 received, 0 lost, 2 not sent for an error (100.0 % without a right reply in time), "
+        ));
         // In fragments it gets there.
         let cut = ping(&["--size", "1473"]);
         assert!(cut.text().contains("\n2 sent, 2 received, "), "{cut:?}");

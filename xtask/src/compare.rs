@@ -150,7 +150,10 @@ fn summary(report: &str, passed: bool, said: &str) -> String {
     let count = report.lines().filter(|line| line.starts_with("ok ")).count();
     let wrong: Vec<&str> = report.lines().filter(|line| line.starts_with("not ok ")).collect();
     match (passed, wrong.is_empty()) {
-        (true, true) => format!("{count} of {count} ok"),
+        (true, true) => match report.lines().filter(|line| line.contains(" # SKIP ")).count() {
+            0 => format!("{count} of {count} ok"),
+            skipped => format!("{} of {count} ok, {skipped} skipped", count - skipped),
+        },
         (false, true) => format!("{count} ok, and then it failed: {said}"),
         _ => format!("{count} of {} ok\n             {}", count + wrong.len(), wrong.join("\n             ")),
     }
@@ -165,6 +168,7 @@ mod tests {
         assert_eq!(summary("TAP version 14\n1..2\nok 1 - a\nok 2 - b\n", true, ""), "2 of 2 ok");
         let text = summary("ok 1 - a\nnot ok 2 - serves two\n  ---\n", false, "");
         assert_eq!(text, "1 of 2 ok\n             not ok 2 - serves two");
+        assert_eq!(summary("ok 1 - a\nok 2 - b # SKIP no time\n", true, ""), "1 of 2 ok, 1 skipped");
         assert_eq!(summary("", false, "no server"), "0 ok, and then it failed: no server");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use anyhow::{Error, Result};
 
-use crate::{exit, screen};
+use crate::{Errno, exit, screen};
 
 pub use report::Report;
 
@@ -54,11 +54,24 @@ impl From<Result<()>> for Verdict {
         match result {
             Ok(()) => Verdict::Passed,
             Err(error) => match error.downcast::<Skipped>() {
-                Ok(Skipped(why)) => Verdict::Skipped(why.to_owned()),
+                Ok(Skipped(why)) => Verdict::Skipped(why),
+                Err(error) if is_our_shortage(&error) => {
+                    Verdict::Skipped(format!("{}: see ulimit -n", exit::describe(&error)))
+                }
                 Err(error) => Verdict::Failed(exit::describe(&error)),
             },
         }
     }
+}
+
+/// Whether it is us who have too few descriptors for a check, or the machine. No server can do anything about that.
+fn is_our_shortage(error: &Error) -> bool {
+    let errno = error.root_cause().downcast_ref();
+    #[cfg(unix)]
+    if errno == Some(&Errno::NFILE) {
+        return true;
+    }
+    errno == Some(&Errno::MFILE)
 }
 
 /// Whether there is still a server after a check.
@@ -73,7 +86,7 @@ pub enum Condition {
 
 /// There is nothing to check.
 #[derive(Debug)]
-struct Skipped(&'static str);
+struct Skipped(String);
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,9 +96,9 @@ impl fmt::Display for Skipped {
 
 impl std::error::Error for Skipped {}
 
-/// Leaves a check, because this server can't have what it is about.
+/// Leaves a check, because this server can't have what it is about, or it can't be made from here.
 ///
 /// Errors: always; the verdict is made of it.
-pub fn skip(why: &'static str) -> Result<()> {
-    Err(Error::new(Skipped(why)))
+pub fn skip<T>(why: impl Into<String>) -> Result<T> {
+    Err(Error::new(Skipped(why.into())))
 }

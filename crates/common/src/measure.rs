@@ -7,7 +7,9 @@ use clap::Args;
 
 use crate::address::Address;
 use crate::prefix::Prefix;
-use crate::stats::report::{Ended, Head, Kind, Measured, Program, Target};
+use crate::signal::Stop;
+use crate::stats::report::{Ended, Head, Kind, Measured, Program, Rate, Settings, Target};
+use crate::stats::{Outcome, Tally, Times, Trouble};
 use crate::{Errno, cli, exit, log, screen};
 
 /// After the user has asked to stop, replies on their way have so long to arrive.
@@ -44,8 +46,24 @@ pub struct Common {
 impl Common {
     /// How the report begins of a run that begins now.
     pub fn head(&self, kind: Kind, program: Program, peer: &Address) -> Head {
-        let (host, port) = (self.server.host.clone(), self.server.port);
-        Head::new(kind, program, Target { host, port, address: peer.to_string() })
+        Head::new(kind, program, Target { address: peer.to_string(), ..Target::of(&self.server) })
+    }
+
+    /// There is nobody to measure, for this reason, which is handed back: with `--json`, a document says so as well.
+    pub fn nobody(&self, kind: Kind, program: Program, settings: Settings, why: Error) -> Error {
+        let has_schedule = settings.rate_per_second.is_some() || settings.interval_ns.is_some();
+        let mut tally = Tally { from_schedule: has_schedule.then(Times::default), ..Tally::default() };
+        let errno = why.root_cause().downcast_ref::<Errno>();
+        tally.errors.count(errno.map_or(Trouble::ConnectFailed, |errno| Trouble::connecting(*errno)));
+        let nothing = Rate::of(0, 0);
+        let offered = has_schedule.then_some(nothing);
+        let outcome = Outcome { ended: Ended::Failed, elapsed_ns: 0, offered, achieved: nothing };
+        let head = Head::new(kind, program, Target::of(&self.server));
+        if self.json {
+            // If that fails too, the first reason is the better one.
+            let _ = screen::print(tally.report(head, settings, &outcome).text(true));
+        }
+        why
     }
 }
 
@@ -54,23 +72,21 @@ pub fn ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// `1 byte`, `64 bytes`.
-pub fn bytes(count: usize) -> String {
-    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
-}
+/// What to do if all replies are wrong, as they are behind another prefix.
+const ANOTHER_PREFIX: &str =
+    "a server may put another text before its replies than --prefix says; check finds out which";
 
 /// Prints the report, and on stderr why its account may not be exact.
 ///
-/// Errors: a reply was lost, late or wrong; stdout can't be written.
-pub fn finish(measured: &Measured, json: bool) -> Result<()> {
-    screen::print(measured.text(json)).context("cannot report")?;
+/// Errors: a reply was lost, late or wrong; nothing was sent that counts; stdout can't be written.
+pub fn finish(measured: &Measured, json: bool, stop: &Stop) -> Result<()> {
+    let is_read = screen::print_until(measured.text(json), stop).context("cannot report")?;
     if let Some(doubt) = &measured.doubt {
         log::line(measured.head.program.name, doubt);
     }
     let (account, errors, address) = (&measured.account, &measured.errors, &measured.head.target.address);
     if account.missing() > 0 {
-        let what =
-            format!("cannot get every reply from {address}: {} of {} are missing", account.missing(), account.sent);
+        let what = format!("cannot get every reply from {address}: {}", account.in_vain());
         let hint = remedy(measured, &what);
         bail!(match hint {
             Some(hint) => exit::hinted(what, hint),
@@ -80,6 +96,8 @@ pub fn finish(measured: &Measured, json: bool) -> Result<()> {
         bail!("cannot accept the replies of {address}: {} are not what was sent", errors.corrupt);
     } else if measured.ended == Ended::Failed {
         bail!("cannot reach {address} any more: {errors}");
+    } else if account.sent == 0 && is_read {
+        bail!("cannot measure {address}: no request was sent that counts; errors: {errors}");
     }
     Ok(())
 }
@@ -111,5 +129,6 @@ fn remedy(measured: &Measured, what: &str) -> Option<&'static str> {
         Some((errno, _)) if measured.account.received == 0 => exit::remedy(errno, what),
         _ => None,
     };
-    measured.hint.or_else(of_the_first)
+    let is_never_right = measured.account.received == 0 && measured.errors.corrupt > 0;
+    measured.hint.or_else(of_the_first).or(is_never_right.then_some(ANOTHER_PREFIX))
 }

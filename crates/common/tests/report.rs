@@ -5,13 +5,13 @@
 mod schema;
 
 use common::stats::report::{
-    self, Checked, Ended, Head, Kind, Measured, Point, Program, Rate, Settings, Target, Trial,
+    self, Checked, Ended, Head, Kind, Manner, Measured, Point, Program, Rate, Settings, Target, Trial, Verdict,
 };
 use common::stats::{Account, Causes, Errors, Times};
 use serde_json::{Value, json};
 
 fn head(kind: Kind) -> Head {
-    let target = Target { host: "localhost".to_owned(), port: 2000, address: "[::1]:2000".to_owned() };
+    let target = Target { host: "localhost".to_owned(), port: Some(2000), address: "[::1]:2000".to_owned() };
     Head::new(kind, Program { name: "test", version: "1.2.3", transport: "udp" }, target)
 }
 
@@ -59,16 +59,21 @@ fn a_report_of_nothing_and_one_of_something_fit_the_schema() {
 
 #[test]
 fn a_check_fits_the_schema() {
-    let point = Point { name: "a".to_owned(), passed: false, detail: "b".to_owned(), fact: "c".to_owned() };
-    let checked = Checked { head: head(Kind::Check), passed: 0, failed: 1, checks: vec![point] };
-    assert_eq!(schema::faults(&parsed(&report::json(&checked)), &schema::report()), [""; 0]);
+    let point = |verdict| Point { name: "a", duty: "b", verdict, detail: "c".to_owned(), fact: "d" };
+    let checks = [Verdict::Passed, Verdict::Failed, Verdict::Skipped].map(point).to_vec();
+    let manner = Manner { prefix: "> ".to_owned(), greeting: String::new(), at_once: true };
+    for (manner, bail_out) in [(Some(manner), None), (None, Some("because".to_owned()))] {
+        let (head, checks) = (head(Kind::Check), checks.clone());
+        let checked = Checked { head, manner, planned: 3, passed: 1, failed: 1, skipped: 1, bail_out, checks };
+        assert_eq!(schema::faults(&parsed(&report::json(&checked)), &schema::report()), [""; 0]);
+    }
 }
 
 #[test]
 fn what_doesnt_fit_is_found() {
     let right = parsed(&report::json(&measured(&Times::default(), 1)));
     let wrong = [
-        ("/schema", json!("berkeley-report/2")),
+        ("/schema", json!("berkeley-report/1")),
         ("/kind", json!("check")),
         ("/account/lost", json!(-1)),
         ("/account/lost", json!(0.5)),

@@ -21,6 +21,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::berkeley::close;
 use common::check::{Report, Verdict, list, wanted};
+use common::listener::raise_descriptor_limit;
 use common::prefix::Prefix;
 use common::signal::Stop;
 use common::stats::report::{Head, Kind, Target};
@@ -43,8 +44,8 @@ pub struct Options {
     #[arg(long, value_name = "TEXT")]
     prefix: Option<Prefix>,
 
-    /// How long each check may take; a server far away may need more
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::some_duration)]
+    /// How long each check may take, at least 500ms; a server far away may need more
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
     timeout: Duration,
 
     /// Make only this check, and others that are named in this way
@@ -63,6 +64,14 @@ pub struct Options {
     trace: cli::Trace,
 }
 
+/// Some checks see that nothing comes, which takes 200 ms each time: with less than this the time would be over before.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(500);
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = cli::some_duration(text)?;
+    if timeout < LEAST_TIMEOUT { Err("500ms is the least".to_owned()) } else { Ok(timeout) }
+}
+
 /// Makes the checks, one after the other, and tells how each ended.
 ///
 /// Errors: there is no server, or a check has failed.
@@ -71,15 +80,16 @@ pub fn run(options: Options) -> Result<()> {
         return list(&ALL);
     }
     options.trace.turn_on(NAME)?;
+    raise_descriptor_limit();
     let checks = wanted(&ALL, &options.only);
-    let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
-    let report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    let report = Report::new(Head::new(Kind::Check, PROGRAM, Target::of(&options.server)), options.json);
     stop_when_asked(&report)?;
     report.plan(checks.len())?;
     let server = match meet(options, &report) {
         Ok(server) => server,
         Err(error) => {
             report.bail_out(&exit::describe(&error))?;
+            report.close()?;
             return Err(error);
         }
     };
@@ -112,11 +122,9 @@ fn meet(options: Options, report: &Report) -> Result<Server> {
         Ok(manner) => manner,
         Err(error) => {
             report.judge(&ALL[0], &Verdict::Failed(exit::describe(&error)))?;
-            // It says how it went, and the error that follows says more than its own.
-            let _ = report.end();
             return Err(error).with_context(|| format!("cannot take {address} for an echo server"));
         }
     };
-    report.comment(&manner.to_string())?;
+    report.answers(manner.told(), &manner.to_string())?;
     Ok(Server::new(options.server, address, manner, options.timeout))
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use common::cli;
 use common::measure::{self, ns};
-use common::screen::counted;
+use common::screen::bytes;
 use common::signal::Stop;
 use common::stats::report::{Kind, Milliseconds, Settings};
 use common::stats::schedule::be_punctual;
@@ -47,22 +47,20 @@ pub fn run(options: Options) -> Result<()> {
     common.trace.turn_on(NAME)?;
     let stop = Stop::on_signals()?;
     be_punctual();
-    let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
+    let found = connect::to_any_timed(&common.server.host, common.server.port, common.timeout);
+    let (connection, peer, took) =
+        found.map_err(|error| common.nobody(Kind::Ping, PROGRAM, options.settings(), error))?;
     connect::prepare(&connection, &peer).context("cannot set the connection up")?;
     let (host, size, took_ns) = (&common.server.host, common.size, ns(took));
     let head = common.head(Kind::Ping, PROGRAM, &peer);
-    let mut probes = Probes::new(&options, peer, connection);
+    let mut probes = Probes::new(&options, peer, connection, &stop);
     probes.tally.connect.record(took_ns);
     let took = Milliseconds(took_ns);
-    probes.say(&format!(
-        "PING {host} ({}): {}, connected in {took} ms",
-        head.target.address,
-        counted(size as u64, "byte")
-    ))?;
-    let outcome = probes.until_the_end(&stop)?;
+    probes.say(&format!("PING {host} ({}): {}, connected in {took} ms", head.target.address, bytes(size)))?;
+    let outcome = probes.until_the_end()?;
     probes.say("")?;
     let measured = probes.tally.report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json)
+    measure::finish(&measured, common.json, &stop)
 }
 
 impl Options {

@@ -2,13 +2,19 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "../../common/tests/schema/mod.rs"]
+mod schema;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use assert_cmd::Command;
+#[cfg(unix)]
+use predicates::str::is_match;
 use predicates::str::{contains, starts_with};
+use serde_json::{Value, json};
 
 /// Longer than any of these tests takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -238,9 +244,63 @@ fn a_prefix_that_the_user_tells_is_not_looked_for() {
     let port = server_that_echoes(|piece| [b"> ", piece].concat());
     let tap = check(&port, LONG, &["--prefix", "> ", "--only", "small"]);
     assert!(failed(&tap).is_empty() && tap.contains("\n# prefix: \"> \", as told\n"), "{tap}");
-    let tap = check(&port, SHORT, &["--prefix", "", "--only", "small"]);
-    assert_eq!(failed(&tap), ["small"], "{tap}");
-    assert!(tap.contains("it differs from what was sent, from byte 0 on; it begins \">"), "{tap}");
+}
+
+#[test]
+fn another_prefix_than_the_user_tells_is_one_failure_and_the_end() {
+    let prefixing = server_that_echoes(|piece| [b"> ", piece].concat());
+    let plain = server_that_echoes(<[u8]>::to_vec);
+    for (port, told, seen) in [
+        (&prefixing, "", "it puts \"> \" before its reply, and not \"\" as --prefix says"),
+        (&prefixing, "nono", "it puts \"> \" before its reply, and not \"nono\" as --prefix says"),
+        (&plain, "nono", "it puts nothing before its reply, and not \"nono\" as --prefix says"),
+    ] {
+        let assert = command(&["127.0.0.1", port, "--prefix", told]).assert().code(1);
+        let why = format!("cannot take 127.0.0.1:{port} for an echo server: {seen}\n");
+        let hint = "hint: leave --prefix out, and it is found out\n";
+        let assert = assert.stderr(format!("tcp-echo-client: {why}{hint}"));
+        let tap = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+        assert_eq!(failed(&tap), ["prefix"], "{tap}");
+        assert!(tap.contains(&format!("  seen: >-\n    {seen}\n")), "{tap}");
+        assert!(tap.contains(&format!("\nBail out! {why}")) && !tap.contains("\nok "), "{tap}");
+    }
+}
+
+#[test]
+fn a_greeting_before_a_prefix_that_is_told_is_passed_over() {
+    let port = server_that(|mut connection| {
+        connection.write_all(b"hello\n")?;
+        std::io::copy(&mut connection.try_clone()?, &mut connection).map(drop)
+    });
+    let tap = check(&port, LONG, &["--prefix", "", "--only", "small"]);
+    assert!(failed(&tap).is_empty() && tap.contains("# greeting: \"hello\\n\", which is passed over\n"), "{tap}");
+}
+
+#[test]
+fn what_there_is_no_time_for_is_skipped() {
+    let port = server_that_echoes(|piece| {
+        thread::sleep(Duration::from_millis(100));
+        piece.to_vec()
+    });
+    let tap = check(&port, SHORT, &only(&["back-pressure", "deaf-client", "quick-connects", "no-leak"]));
+    assert!(failed(&tap).is_empty(), "{tap}");
+    for (name, what) in [("quick-connects", "200 clients"), ("no-leak", "1100 conversations")] {
+        let point = tap.lines().find(|line| line.contains(&format!(" - {name}: "))).unwrap();
+        let (_, why) = point.split_once(" # SKIP there was time for ").unwrap();
+        assert!(why.ends_with(&format!(" of {what}, without a fault: a longer --timeout has more")), "{tap}");
+    }
+    command(&["127.0.0.1", &port, "--timeout", "499ms"]).assert().code(2).stderr(contains("500ms is the least"));
+}
+
+#[test]
+#[cfg(unix)]
+fn too_few_descriptors_of_our_own_are_no_fault_of_the_server() {
+    let port = server_that_echoes(<[u8]>::to_vec);
+    let shell = r#"ulimit -n 20 && exec "$0" check 127.0.0.1 "$1" --only small --only many-clients"#;
+    let mut command = Command::new("sh");
+    command.timeout(PATIENCE).args(["-c", shell, env!("CARGO_BIN_EXE_tcp-echo-client"), &port]);
+    let why = " # SKIP client [0-9]+: cannot connect to .*: too many open files: see ulimit -n\n# 1 of 2 checks passed; 1 skipped: many-clients\n";
+    command.assert().success().stdout(is_match(why).unwrap());
 }
 
 #[test]
@@ -251,15 +311,83 @@ fn the_list_needs_no_server_and_its_names_are_those_of_only() {
     command(&["--only", "smal"]).assert().code(2).stderr(contains("possible values: prefix, small"));
 }
 
+/// The document that `check --json` prints about the server at this host and port; it fits the schema and balances.
+fn document(host: &[&str], more: &[&str], code: i32) -> Value {
+    let assert = command(host).args(more).arg("--json").assert().code(code).stdout(contains("\n").count(1));
+    let document: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!(schema::faults(&document, &schema::report()), [""; 0], "{document}");
+    let points = document["checks"].as_array().unwrap();
+    for verdict in ["passed", "failed", "skipped"] {
+        let count = points.iter().filter(|point| point["verdict"] == verdict).count();
+        assert_eq!(document[verdict], count, "{document}");
+    }
+    let planned = document["planned"].as_u64().unwrap() as usize;
+    assert!(planned == points.len() || !document["bail_out"].is_null(), "{document}");
+    document
+}
+
 #[test]
 fn the_document_is_one_line_and_agrees_with_the_status() {
-    let port = server_that_echoes(<[u8]>::to_vec);
-    for (name, code) in [("small", 0), ("urgent", 1)] {
-        let assert = command(&["127.0.0.1", &port, "--only", name, "--json"]).assert().code(code);
-        let assert = assert.stdout(contains("\n").count(1));
-        let document: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    let port = server_that_echoes(|piece| [b"> ", piece].concat());
+    let host = ["127.0.0.1", port.as_str()];
+    for (name, verdict, code) in [("small", "passed", 0), ("urgent", "failed", 1)] {
+        let document = document(&host, &["--only", name], code);
         assert_eq!(document["target"]["address"], format!("127.0.0.1:{port}"));
-        assert_eq!((&document["failed"], &document["checks"][0]["name"]), (&code.into(), &name.into()));
-        assert_eq!(document["checks"][0]["passed"], code == 0);
+        assert_eq!(document["manner"], json!({ "prefix": "> ", "greeting": "", "at_once": true }));
+        let point = &document["checks"][0];
+        assert_eq!((&point["name"], &point["verdict"]), (&name.into(), &verdict.into()));
+        assert_eq!((&document["planned"], &document["bail_out"]), (&1.into(), &Value::Null));
     }
+    let document = document(&host, &[], 1);
+    assert_eq!((&document["planned"], &document["passed"], &document["failed"]), (&21.into(), &20.into(), &1.into()));
+}
+
+#[test]
+fn what_is_skipped_is_neither_passed_nor_failed() {
+    let port = server_that_echoes(|piece| {
+        thread::sleep(Duration::from_millis(50));
+        piece.to_vec()
+    });
+    let document = document(&["127.0.0.1", &port], &["--timeout", SHORT, "--only", "no-leak", "--only", "small"], 0);
+    assert_eq!((&document["passed"], &document["failed"], &document["skipped"]), (&1.into(), &0.into(), &1.into()));
+    let why = document["checks"][1]["detail"].as_str().unwrap();
+    assert!(why.starts_with("skipped: there was time for "), "{why}");
+}
+
+#[test]
+fn the_document_says_that_and_why_the_rest_was_not_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // Nothing listens on the port of the connection's other end.
+    let port = connection.local_addr().unwrap().port().to_string();
+    let nobody = document(&["127.0.0.1", &port], &[], 1);
+    assert_eq!(nobody["bail_out"], format!("cannot connect to 127.0.0.1:{port}: connection refused"));
+    assert_eq!((&nobody["planned"], &nobody["checks"], &nobody["manner"]), (&21.into(), &json!([]), &Value::Null));
+    assert_eq!(nobody["target"], json!({ "host": "127.0.0.1", "port": port.parse::<u16>().unwrap(), "address": "" }));
+
+    let port = server_that_echoes(<[u8]>::to_ascii_uppercase);
+    let other = document(&["127.0.0.1", &port], &["--timeout", SHORT], 1);
+    assert!(other["bail_out"].as_str().unwrap().starts_with("cannot take 127.0.0.1:"), "{other}");
+    assert_eq!((&other["failed"], &other["checks"][0]["name"]), (&1.into(), &"prefix".into()));
+
+    let served = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let port = server_that(move |mut connection| {
+        // The first meeting, small, its successor; and then no more.
+        if served.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 2 {
+            thread::sleep(PATIENCE);
+        }
+        std::io::copy(&mut connection.try_clone()?, &mut connection).map(drop)
+    });
+    let names = only(&["small", "bytes", "large"]);
+    let silent = document(&["127.0.0.1", &port], &[&["--timeout", SHORT], &names[..]].concat(), 1);
+    assert_eq!(silent["bail_out"], "the server serves nobody any more since check bytes");
+    assert_eq!((&silent["planned"], &silent["passed"], &silent["failed"]), (&3.into(), &1.into(), &1.into()));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_socket_in_the_file_system_has_no_port() {
+    let document = document(&["unix:/no/such/file"], &[], 1);
+    let target = json!({ "host": "unix:/no/such/file", "port": null, "address": "" });
+    assert_eq!(document["target"], target);
 }

@@ -70,14 +70,14 @@ pub fn run(options: Options) -> Result<()> {
     }
     options.trace.turn_on(NAME)?;
     let checks = wanted(&ALL, &options.only);
-    let target = Target { host: options.server.host.clone(), port: options.server.port, address: String::new() };
-    let report = Report::new(Head::new(Kind::Check, PROGRAM, target), options.json);
+    let report = Report::new(Head::new(Kind::Check, PROGRAM, Target::of(&options.server)), options.json);
     stop_when_asked(&report)?;
     report.plan(checks.len())?;
     let server = match meet(options, &report) {
         Ok(server) => server,
         Err(error) => {
             report.bail_out(&exit::describe(&error))?;
+            report.close()?;
             return Err(error);
         }
     };
@@ -106,7 +106,7 @@ fn meet(options: Options, report: &Report) -> Result<Server> {
     report.found(&address)?;
     match manner::of(&address, options.prefix, options.timeout) {
         Ok(manner) => {
-            report.comment(&manner.to_string())?;
+            report.answers(manner.told(), &manner.to_string())?;
             Ok(Server::new(address, manner, options.timeout))
         }
         Err(error) => {
@@ -115,8 +115,6 @@ fn meet(options: Options, report: &Report) -> Result<Server> {
                 return Err(errno).with_context(|| format!("cannot reach {address}"));
             }
             report.judge(&ALL[0], &Verdict::Failed(exit::describe(&error)))?;
-            // It says how it went, and the error that follows says more than its own.
-            let _ = report.end();
             Err(error).with_context(|| format!("cannot take {address} for an echo server"))
         }
     }

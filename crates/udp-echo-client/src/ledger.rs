@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use common::Errno;
 use common::exit;
-use common::measure::{GRACE, bytes, ns};
+use common::measure::{GRACE, ns};
 use common::prefix::Prefix;
+use common::screen::bytes;
 use common::stats::{Fate, HEAD_BYTES, Pattern, Request, Tally, Trouble};
 
 pub use judging::{Arrival, Kind};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use common::cli;
-use common::measure::{self, bytes, ns};
+use common::measure::{self, ns};
+use common::screen::bytes;
 use common::signal::Stop;
 use common::stats::report::{Kind, Settings};
 use common::stats::schedule::be_punctual;
@@ -73,7 +74,7 @@ pub fn run(options: Options) -> Result<()> {
     let outcome = probes.until_the_end(&stop)?;
     probes.say("")?;
     let measured = probes.close().report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json)
+    measure::finish(&measured, common.json, &stop)
 }
 
 impl Options {

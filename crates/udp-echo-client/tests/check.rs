@@ -300,6 +300,6 @@ fn the_document_is_one_line_and_agrees_with_the_status() {
         let document: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
         assert_eq!(document["target"]["address"], format!("127.0.0.1:{port}"));
         assert_eq!((&document["failed"], &document["checks"][0]["name"]), (&code.into(), &name.into()));
-        assert_eq!(document["checks"][0]["passed"], code == 0);
+        assert_eq!(document["checks"][0]["verdict"], ["passed", "failed"][code as usize]);
     }
 }

@@ -10,7 +10,7 @@ use super::{Condition, Entry, Verdict};
 use crate::address::Address;
 use crate::screen;
 use crate::signal::Stop;
-use crate::stats::report::{Checked, Head, Point, json};
+use crate::stats::report::{self, Checked, Head, Manner, Point, json};
 use crate::wait::pause;
 
 /// The width of the sentences below a failure.
@@ -30,20 +30,24 @@ struct Told {
     /// Told only in the end.
     as_json: bool,
     failed: Vec<&'static str>,
+    skipped: Vec<&'static str>,
 }
 
 impl Report {
     /// Nothing told yet.
     pub fn new(head: Head, as_json: bool) -> Report {
-        let checked = Checked { head, passed: 0, failed: 0, checks: Vec::new() };
-        Report(Arc::new(Mutex::new(Told { checked, as_json, failed: Vec::new() })))
+        let (manner, bail_out, checks) = (None, None, Vec::new());
+        let checked = Checked { head, manner, planned: 0, passed: 0, failed: 0, skipped: 0, bail_out, checks };
+        Report(Arc::new(Mutex::new(Told { checked, as_json, failed: Vec::new(), skipped: Vec::new() })))
     }
 
     /// So many checks follow.
     ///
     /// Errors: stdout can't be written, here and below. That nobody reads it any more is none.
     pub fn plan(&self, checks: usize) -> Result<()> {
-        self.told().say(&format!("TAP version 14\n1..{checks}\n"))
+        let mut told = self.told();
+        told.checked.planned = checks as u64;
+        told.say(&format!("TAP version 14\n1..{checks}\n"))
     }
 
     /// The server is found.
@@ -55,12 +59,14 @@ impl Report {
         told.say(&format!("# server: {address}\n"))
     }
 
-    /// Something worth knowing, line by line.
+    /// The server answers in this manner, in these words for people.
     ///
     /// Errors: as [`Self::plan`].
-    pub fn comment(&self, text: &str) -> Result<()> {
-        let lines: String = text.lines().map(|line| format!("# {line}\n")).collect();
-        self.told().say(&lines)
+    pub fn answers(&self, manner: Manner, words: &str) -> Result<()> {
+        let mut told = self.told();
+        told.checked.manner = Some(manner);
+        let lines: String = words.lines().map(|line| format!("# {line}\n")).collect();
+        told.say(&lines)
     }
 
     /// A check has ended so, and left the server in this condition. False: no other check makes sense any more.
@@ -91,16 +97,24 @@ impl Report {
     /// Errors: as [`Self::plan`].
     pub fn judge<R>(&self, entry: &Entry<R>, verdict: &Verdict) -> Result<()> {
         let mut told = self.told();
-        let passed = !matches!(verdict, Verdict::Failed(_));
-        match passed {
-            true => told.checked.passed += 1,
-            false => {
+        let short = match verdict {
+            Verdict::Passed => {
+                told.checked.passed += 1;
+                report::Verdict::Passed
+            }
+            Verdict::Skipped(_) => {
+                told.checked.skipped += 1;
+                told.skipped.push(entry.name);
+                report::Verdict::Skipped
+            }
+            Verdict::Failed(_) => {
                 told.checked.failed += 1;
                 told.failed.push(entry.name);
+                report::Verdict::Failed
             }
-        }
-        let (name, fact) = (entry.name.to_owned(), entry.fact.to_owned());
-        told.checked.checks.push(Point { name, passed, detail: detail(entry, verdict), fact });
+        };
+        let Entry { name, duty, fact, .. } = *entry;
+        told.checked.checks.push(Point { name, duty, verdict: short, detail: detail(entry, verdict), fact });
         told.say(&point(told.checked.checks.len(), entry, verdict))
     }
 
@@ -108,24 +122,27 @@ impl Report {
     ///
     /// Errors: as [`Self::plan`].
     pub fn bail_out(&self, why: &str) -> Result<()> {
-        self.told().say(&format!("Bail out! {why}\n"))
+        self.told().bail_out(why)
     }
 
-    /// Says which checks have failed.
+    /// Says how it went in all, or prints the document.
     ///
-    /// Errors: some have; stdout can't be written.
+    /// Errors: as [`Self::plan`].
+    pub fn close(&self) -> Result<()> {
+        self.told().close()
+    }
+
+    /// As [`Self::close`], when all checks were made that could be.
+    ///
+    /// Errors: some have failed; stdout can't be written.
     pub fn end(&self) -> Result<()> {
         let told = self.told();
-        let (made, failed) = (told.checked.checks.len(), told.failed.len());
-        told.document()?;
-        match failed {
-            0 => told.say(&format!("# all {made} checks passed\n")),
-            _ => {
-                told.say(&format!("# {failed} of {made} checks failed: {}\n", told.failed.join(", ")))?;
-                let address = &told.checked.head.target.address;
-                bail!("cannot call {address} a good echo server: {failed} of {made} checks failed")
-            }
+        told.close()?;
+        let (made, failed, address) = (told.checked.checks.len(), told.failed.len(), &told.checked.head.target.address);
+        if failed > 0 {
+            bail!("cannot call {address} a good echo server: {failed} of {made} checks failed");
         }
+        Ok(())
     }
 
     /// Waits until the user wants no more; then says so, and how the checks went that were made, and ends the program with the
@@ -138,8 +155,8 @@ impl Report {
             }
         }
         // Whoever has something to tell now waits here for the end.
-        let told = self.told();
-        let _ = told.say("Bail out! interrupted\n").and_then(|()| told.document());
+        let mut told = self.told();
+        let _ = told.bail_out("interrupted").and_then(|()| told.close());
         std::process::exit(stop.status())
     }
 
@@ -149,16 +166,32 @@ impl Report {
 }
 
 impl Told {
+    fn bail_out(&mut self, why: &str) -> Result<()> {
+        self.checked.bail_out = Some(why.to_owned());
+        self.say(&format!("Bail out! {why}\n"))
+    }
+
+    fn close(&self) -> Result<()> {
+        if self.as_json {
+            return screen::print(json(&self.checked)).map(drop);
+        }
+        let (made, passed) = (self.checked.checks.len(), self.checked.passed);
+        let sum = match self.failed.as_slice() {
+            _ if made == 0 => return Ok(()),
+            [] if self.skipped.is_empty() => format!("all {made} checks passed"),
+            [] => format!("{passed} of {made} checks passed"),
+            failed => format!("{} of {made} checks failed: {}", failed.len(), failed.join(", ")),
+        };
+        let skipped = match self.skipped.as_slice() {
+            [] => String::new(),
+            skipped => format!("; {} skipped: {}", skipped.len(), skipped.join(", ")),
+        };
+        self.say(&format!("# {sum}{skipped}\n"))
+    }
+
     fn say(&self, text: &str) -> Result<()> {
         if !self.as_json {
             screen::print(text)?;
-        }
-        Ok(())
-    }
-
-    fn document(&self) -> Result<()> {
-        if self.as_json {
-            screen::print(json(&self.checked))?;
         }
         Ok(())
     }

@@ -91,21 +91,42 @@ impl Account {
     }
 }
 
-/// `5 sent, 4 received, 1 lost (20.0 %)`, and the rarer fates if they have occurred.
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} sent, {} received, {} lost", self.sent, self.received, self.lost)?;
-        if self.sent > 0 {
-            write!(f, " ({:.1} %)", self.lost as f64 * 100.0 / self.sent as f64)?;
-        }
-        let rare = [
+impl Account {
+    /// What may become of a request instead of a right reply.
+    fn faults(&self) -> [(u64, &'static str); 6] {
+        [
+            (self.lost, "lost"),
             (self.refused, "refused"),
             (self.late, "late"),
             (self.corrupt, "corrupt"),
             (self.truncated, "truncated"),
             (self.send_errors, "not sent for an error"),
-        ];
-        rare.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, what)| write!(f, ", {count} {what}"))?;
+        ]
+    }
+
+    /// `3 of 20 lost, 1 late`: what became of those that were not answered as they should have been.
+    pub fn in_vain(&self) -> String {
+        let some = self.faults().into_iter().filter(|(count, _)| *count > 0);
+        let some = some.enumerate().map(|(index, (count, what))| match index {
+            0 => format!("{count} of {} {what}", self.sent),
+            _ => format!("{count} {what}"),
+        });
+        some.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `5 sent, 4 received, 1 lost (20.0 %)`, and the rarer fates if they have occurred. The share is that of all that have not been
+/// answered as they should have been.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sent, {} received, {} lost", self.sent, self.received, self.lost)?;
+        let rare = self.faults().into_iter().skip(1).filter(|(count, _)| *count > 0);
+        rare.clone().try_for_each(|(count, what)| write!(f, ", {count} {what}"))?;
+        if self.sent > 0 {
+            // As long as nothing else has happened, it is what people know from ping.
+            let what = if rare.count() == 0 { "%" } else { "% without a right reply in time" };
+            write!(f, " ({:.1} {what})", self.missing() as f64 * 100.0 / self.sent as f64)?;
+        }
         let mut besides = [
             (self.duplicates, "duplicate"),
             (self.out_of_order, "out of order"),
@@ -134,7 +155,7 @@ pub enum Trouble {
     Reset,
     /// The peer ended the connection, though it was still wanted.
     ClosedEarly,
-    /// A reply was not there in time.
+    /// A reply was not there in time, whether it came later or never: once for each request, on connections too.
     Timeout,
     /// A reply that is no echo.
     Corrupt,
@@ -305,11 +326,23 @@ mod tests {
         let mut account = Account { sent: 4, received: 3, lost: 1, ..Account::default() };
         assert_eq!(account.to_string(), "4 sent, 3 received, 1 lost (25.0 %)");
         (account.lost, account.refused) = (0, 1);
-        assert_eq!(account.to_string(), "4 sent, 3 received, 0 lost (0.0 %), 1 refused");
-        (account.duplicates, account.strays) = (2, 1);
-        let told = "4 sent, 3 received, 0 lost (0.0 %), 1 refused; besides 2 duplicate, 1 stray";
+        let told = "4 sent, 3 received, 0 lost, 1 refused (25.0 % without a right reply in time)";
         assert_eq!(account.to_string(), told);
+        (account.duplicates, account.strays) = (2, 1);
+        assert_eq!(account.to_string(), format!("{told}; besides 2 duplicate, 1 stray"));
         assert_eq!(Account::default().to_string(), "0 sent, 0 received, 0 lost");
+    }
+
+    #[test]
+    fn what_was_in_vain_is_told_by_fate_and_not_as_lost() {
+        let account = Account { sent: 20, corrupt: 20, ..Account::default() };
+        assert_eq!(
+            account.to_string(),
+            "20 sent, 0 received, 0 lost, 20 corrupt (100.0 % without a right reply in time)"
+        );
+        assert_eq!(account.in_vain(), "20 of 20 corrupt");
+        let account = Account { sent: 9, received: 4, lost: 2, late: 3, ..Account::default() };
+        assert_eq!(account.in_vain(), "2 of 9 lost, 3 late");
     }
 
     #[test]

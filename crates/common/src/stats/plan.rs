@@ -83,6 +83,12 @@ impl Plan {
         now_ns >= self.end_ns
     }
 
+    /// How much of the time is left in which requests could become due, though there may be none any more; nothing, if it is
+    /// not the time that ends the run.
+    pub fn left_ns(&self, now_ns: u64) -> u64 {
+        if self.ended() == Ended::Duration { self.end_ns.saturating_sub(now_ns) } else { 0 }
+    }
+
     /// What was due and could not be sent until now never will be.
     pub fn close(&mut self) {
         self.last = self.issued;
@@ -110,7 +116,7 @@ impl Plan {
 
     /// From now on nothing more is sent.
     pub fn stop(&mut self, now_ns: u64, why: Ended) {
-        if self.stopped.is_none() && !self.is_over(now_ns) {
+        if self.stopped.is_none() && (!self.is_over(now_ns) || self.left_ns(now_ns) > 0) {
             self.stopped = Some(why);
             // What is sent at this moment still counts.
             self.end_ns = (now_ns + 1).max(self.warmup_ns);
@@ -200,6 +206,18 @@ mod tests {
         plan.close();
         assert_eq!((plan.next(1_000_000_000), plan.backlog(1_000_000_000)), (None, 0));
         assert_eq!((plan.offered().unwrap().requests, plan.counted), (1000, 1));
+    }
+
+    #[test]
+    fn a_schedule_of_a_time_takes_that_time_unless_it_is_stopped() {
+        let mut plan = Plan::new(Some(1), 0, Some(500), None);
+        assert!(plan.next(0).is_some() && plan.is_over(0));
+        assert_eq!((plan.left_ns(0), plan.left_ns(499), plan.left_ns(501), plan.ended()), (500, 1, 0, Ended::Duration));
+        plan.stop(100, Ended::Signal);
+        assert_eq!((plan.left_ns(100), plan.ended()), (0, Ended::Signal));
+        let mut plan = Plan::new(Some(1_000_000_000), 0, Some(500), Some(1));
+        assert!(plan.next(0).is_some() && plan.is_over(0));
+        assert_eq!((plan.left_ns(0), plan.ended()), (0, Ended::Count));
     }
 
     proptest! {

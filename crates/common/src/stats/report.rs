@@ -10,11 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::{Account, Causes, Errors, Summary};
+use crate::cli;
 
 pub use text::Milliseconds;
 
 /// The name and version of the JSON documents' form.
-pub const SCHEMA: &str = "berkeley-report/1";
+pub const SCHEMA: &str = "berkeley-report/2";
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,10 +58,18 @@ pub struct Program {
 pub struct Target {
     /// As the user called it.
     pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// The address that was used.
+    /// Its port; None: it is a socket in the file system.
+    pub port: Option<u16>,
+    /// The address that was used; nothing: none was found.
     pub address: String,
+}
+
+impl Target {
+    /// The server that a user means, before any address of it has been found.
+    pub fn of(server: &cli::Server) -> Target {
+        let port = (!server.host.starts_with("unix:")).then_some(server.port);
+        Target { host: server.host.clone(), port, address: String::new() }
+    }
 }
 
 impl Head {
@@ -78,25 +87,58 @@ pub struct Checked {
     /// How it begins.
     #[serde(flatten)]
     pub head: Head,
-    /// How many of the points the server has passed.
+    /// How the server answers; None: that was not found out.
+    pub manner: Option<Manner>,
+    /// How many checks there were to be.
+    pub planned: u64,
+    /// How many the server has passed.
     pub passed: u64,
     /// How many it has not.
     pub failed: u64,
-    /// The points, in the order in which they were tested.
+    /// How many can't be made of this server, or from here.
+    pub skipped: u64,
+    /// Why the rest of them was not made; None: there was no rest.
+    pub bail_out: Option<String>,
+    /// Those that were made or skipped, in their order.
     pub checks: Vec<Point>,
+}
+
+/// How a server answers, as far as it matters to its clients.
+#[derive(Clone, Debug, Serialize)]
+pub struct Manner {
+    /// What it puts before its replies; nothing, as a rule.
+    pub prefix: String,
+    /// What it says before a client has said anything; nothing, as a rule.
+    pub greeting: String,
+    /// It answers what it has; otherwise it waits for the client's last word.
+    pub at_once: bool,
 }
 
 /// One point of a check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Point {
+    /// What `--only` calls it.
+    pub name: &'static str,
     /// What the server should do.
-    pub name: String,
+    pub duty: &'static str,
     /// Whether it does.
-    pub passed: bool,
+    pub verdict: Verdict,
     /// What happened.
     pub detail: String,
     /// Why it matters: where this is known from.
-    pub fact: String,
+    pub fact: &'static str,
+}
+
+/// How a point of a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The server does what it should.
+    Passed,
+    /// It doesn't.
+    Failed,
+    /// That can't be found out.
+    Skipped,
 }
 
 /// The report of a measurement.
@@ -208,7 +250,7 @@ pub enum Ended {
     Duration,
     /// The user wanted it.
     Signal,
-    /// The server could be reached no more.
+    /// The server could be reached no more, or not at all.
     Failed,
 }
 

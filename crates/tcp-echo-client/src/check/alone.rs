@@ -56,7 +56,7 @@ pub fn duplex(visit: &Visit) -> Result<()> {
 
 pub fn late_reader(visit: &Visit) -> Result<()> {
     let mut client = visit.client()?;
-    client.fill(&visit.noise(1024 * 1024), LATE_BYTES)?;
+    client.fill(&visit.noise(1024 * 1024), LATE_BYTES, visit.half_time())?.in_time()?;
     client.exchange(&visit.line())
 }
 

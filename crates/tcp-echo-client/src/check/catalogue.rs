@@ -13,7 +13,8 @@ pub const ALL: [Entry; 21] = [
     Entry {
         name: "prefix",
         duty: "a line comes back, as it is or behind a text that is always the same",
-        meaning: "It is no echo server, or what it puts before its replies changes, and nobody can take it off again.",
+        meaning: "It is no echo server; or what it puts before its replies changes, and nobody can take it off again; or it \
+                  is another text than --prefix says.",
         fact: "An echo service sends back to its client whatever it receives (RFC 862). The lecture's puts a text before \
                each piece.",
         run: |_| Ok(()), // The first meeting has shown it.
@@ -160,7 +161,7 @@ pub const ALL: [Entry; 21] = [
     },
     Entry {
         name: "no-leak",
-        duty: "up to 1,100 conversations one after the other leave nothing behind",
+        duty: "1,100 conversations one after the other leave nothing behind",
         meaning: "It forgets to close connections whose clients have gone, and runs out of descriptors, processes or \
                   threads.",
         fact: "A process has a limited number of descriptors, 1,024 on many systems (getrlimit(2)), and each connection \

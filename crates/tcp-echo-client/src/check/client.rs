@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use common::Errno;
 use common::berkeley::{OwnedFd, Shutdown, close, recv, send, shutdown};
+use common::check::skip;
 use common::wait::{Interest, Wake, wait};
 use rustix::net::{self, SendFlags};
 
@@ -22,6 +23,28 @@ const QUIET: Duration = Duration::from_millis(200);
 const UNTIL_MORE: SendFlags = SendFlags::MORE;
 #[cfg(not(target_os = "linux"))]
 const UNTIL_MORE: SendFlags = SendFlags::empty();
+
+/// What a client could send that never read.
+pub struct Filled {
+    bytes: usize,
+    /// The time was over, and there was still room.
+    is_cut_short: bool,
+}
+
+impl Filled {
+    /// How many bytes.
+    ///
+    /// Errors: the check is skipped, since nobody knows yet whether the server makes its client wait.
+    pub fn in_time(&self) -> Result<usize> {
+        if self.is_cut_short {
+            return skip(format!(
+                "the server still took more, {} bytes so far, when the time for it was over: a longer --timeout has more",
+                self.bytes
+            ));
+        }
+        Ok(self.bytes)
+    }
+}
 
 /// One connection to the server, with a deadline for all that happens on it.
 pub struct Client<'a> {
@@ -117,13 +140,16 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Sends `block` again and again, and never reads, until there is no room for a while or `most` bytes are sent. Returns
-    /// how many were, also if the connection breaks.
+    /// Sends `block` again and again, and never reads, until there is no room for a while, `most` bytes are sent, or it is too
+    /// late. Returns how many were, also if the connection breaks.
     ///
     /// Errors: the wait itself fails.
-    pub fn fill(&mut self, block: &[u8], most: usize) -> Result<usize> {
+    pub fn fill(&mut self, block: &[u8], most: usize, until: Instant) -> Result<Filled> {
         let mut sent = 0;
-        while sent < most && Instant::now() < self.deadline {
+        while sent < most {
+            if Instant::now() >= until {
+                return Ok(Filled { bytes: sent, is_cut_short: true });
+            }
             match wait(self.connection(), Interest::OUT, None, Some(Instant::now() + QUIET))? {
                 Wake::Ready(_) => {
                     let mut unsent = &block[sent % block.len()..];
@@ -138,7 +164,7 @@ impl<'a> Client<'a> {
                 _ => break,
             }
         }
-        Ok(sent)
+        Ok(Filled { bytes: sent, is_cut_short: false })
     }
 
     /// Waits until there is something to receive, and leaves it there.
@@ -253,5 +279,19 @@ pub fn hear_out(connection: &OwnedFd, time: Duration) -> bool {
             Ok(_) | Err(Errno::INTR) => return false,
             Err(_) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::check::Verdict;
+
+    #[test]
+    fn a_server_that_still_takes_more_is_not_said_to_make_its_clients_wait() {
+        let filled = |is_cut_short| Filled { bytes: 4096, is_cut_short };
+        assert_eq!(filled(false).in_time().ok(), Some(4096));
+        let Verdict::Skipped(why) = Verdict::from(filled(true).in_time().map(drop)) else { panic!("not skipped") };
+        assert!(why.starts_with("the server still took more, 4096 bytes so far, "), "{why}");
     }
 }

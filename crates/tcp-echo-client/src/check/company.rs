@@ -1,5 +1,7 @@
 //! The checks that take several clients at once: what one of them does is not to be felt by the others.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail};
 use common::sockopt;
 
@@ -52,7 +54,7 @@ fn each_gets_its_own<'a>(visit: &Visit<'a>, clients: &mut Vec<Client<'a>>) -> Re
 }
 
 pub fn back_pressure(visit: &Visit) -> Result<()> {
-    let (deaf, taken) = deaf(visit)?;
+    let (deaf, taken) = deaf(visit, visit.end())?;
     deaf.leave();
     if taken >= MOST_UNREAD_BYTES {
         bail!("it took {} MiB from a client that read nothing, and would have taken more", taken >> 20);
@@ -61,7 +63,7 @@ pub fn back_pressure(visit: &Visit) -> Result<()> {
 }
 
 pub fn deaf_client(visit: &Visit) -> Result<()> {
-    let (deaf, taken) = deaf(visit)?;
+    let (deaf, taken) = deaf(visit, visit.half_time())?;
     let mut good = visit.client()?;
     let served = good.be_served(&visit.line());
     // First the one that the server may be waiting for.
@@ -71,9 +73,9 @@ pub fn deaf_client(visit: &Visit) -> Result<()> {
 }
 
 /// A client that has sent as much as the server takes, and read nothing.
-fn deaf<'a>(visit: &Visit<'a>) -> Result<(Client<'a>, usize)> {
+fn deaf<'a>(visit: &Visit<'a>, until: Instant) -> Result<(Client<'a>, usize)> {
     let mut client = visit.client()?;
     sockopt::set_receive_buffer(client.connection(), DEAF_BUFFER_BYTES).context("cannot set the connection up")?;
-    let taken = client.fill(&visit.noise(BLOCK_BYTES), MOST_UNREAD_BYTES)?;
+    let taken = client.fill(&visit.noise(BLOCK_BYTES), MOST_UNREAD_BYTES, until)?.in_time()?;
     Ok((client, taken))
 }

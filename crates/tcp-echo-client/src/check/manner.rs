@@ -4,11 +4,12 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use common::Errno;
+use anyhow::{Error, Result, bail};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
 use common::prefix::{Check, Prefix};
+use common::stats::report;
 use common::wait::{Interest, Wake, wait};
+use common::{Errno, exit};
 
 use super::client::hear_out;
 use super::reply::excerpt;
@@ -30,6 +31,15 @@ pub struct Manner {
     pub is_exact: bool,
     /// The prefix is the user's word.
     pub is_told: bool,
+}
+
+impl Manner {
+    /// For tools.
+    pub fn told(&self) -> report::Manner {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (prefix, greeting) = (text(self.prefix.as_bytes()), text(&self.greeting));
+        report::Manner { prefix, greeting, at_once: self.at_once }
+    }
 }
 
 /// The comment lines that TAP begins with.
@@ -55,18 +65,18 @@ impl fmt::Display for Manner {
 /// Finds out by sending two lines that nobody can have expected. Each comes back as it is, or behind something: that is the
 /// prefix. What comes before the first one only is a greeting.
 ///
-/// Errors: neither comes back, not even after the client has said that it is done; or what comes before them changes.
+/// Errors: neither comes back, not even after the client has said that it is done; or what comes before them changes, or is
+/// another than what the user has told.
 pub fn of(connection: &OwnedFd, told: Option<Prefix>, timeout: Duration) -> Result<Manner> {
-    let is_told = told.is_some();
-    let finds = |reply: &[u8], line: &[u8]| match &told {
-        Some(prefix) => is_answer(prefix, reply, line).then(|| prefix.clone()),
-        None => prefix_of(reply, line),
+    let finds = |reply: &[u8], line: &[u8]| {
+        let as_told = told.iter().find(|told| reply.starts_with(told.as_bytes()) && is_answer(told, reply, line));
+        as_told.cloned().or_else(|| prefix_of(reply, line))
     };
     let mut talk = Talk { connection, deadline: Instant::now() + timeout };
     let line = unexpected_line();
     let (mut reply, mut first) = talk.ask(&line, &finds)?;
     let is_exact = first.is_some();
-    let mut at_once = is_exact || (is_told && !reply.is_empty());
+    let mut at_once = is_exact;
     if !at_once {
         // Is it only the newline that's missing?
         first = finds(&reply, line.trim_ascii_end());
@@ -77,7 +87,7 @@ pub fn of(connection: &OwnedFd, told: Option<Prefix>, timeout: Duration) -> Resu
         first = talk.hear(&line, &mut reply, &finds)?;
     }
     let is_exact = is_exact || (!at_once && first.is_some());
-    let Some(mut prefix) = first.or_else(|| told.clone().filter(|_| !reply.is_empty())) else {
+    let Some(mut prefix) = first else {
         let was_sent = excerpt(&line);
         match reply.as_slice() {
             b"" => bail!("it was sent {was_sent}, and sends nothing back"),
@@ -85,7 +95,7 @@ pub fn of(connection: &OwnedFd, told: Option<Prefix>, timeout: Duration) -> Resu
         }
     };
     let mut greeting = Vec::new();
-    if at_once && !is_told {
+    if at_once && told.as_ref() != Some(&prefix) {
         let line = unexpected_line();
         if let (_, Some(second)) = talk.ask(&line, &finds)? {
             match prefix.as_bytes().strip_suffix(second.as_bytes()) {
@@ -96,7 +106,18 @@ pub fn of(connection: &OwnedFd, told: Option<Prefix>, timeout: Duration) -> Resu
         }
     }
     hear_out(connection, timeout);
-    Ok(Manner { prefix, greeting, at_once, is_exact, is_told })
+    match &told {
+        Some(told) if *told != prefix => Err(another_prefix(&prefix, told)),
+        _ => Ok(Manner { prefix, greeting, at_once, is_exact, is_told: told.is_some() }),
+    }
+}
+
+fn another_prefix(prefix: &Prefix, told: &Prefix) -> Error {
+    let what = match prefix.as_bytes() {
+        b"" => format!("it puts nothing before its reply, and not \"{told}\""),
+        _ => format!("it puts \"{prefix}\" before its reply, and not \"{told}\""),
+    };
+    exit::hinted(what + " as --prefix says", "leave --prefix out, and it is found out")
 }
 
 /// The prefix with which `reply` is the right reply to `line`, or None if there is no such.

@@ -148,9 +148,19 @@ impl<'a> Visit<'a> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Whether half of the time is over: what could go on for ever ends then.
+    /// When all of the time is over.
+    pub fn end(&self) -> Instant {
+        self.deadline
+    }
+
+    /// When half of it is over: what is one part of a check, and could go on for ever, ends then.
+    pub fn half_time(&self) -> Instant {
+        self.deadline - self.server.timeout / 2
+    }
+
+    /// Whether that is so.
     pub fn is_half_over(&self) -> bool {
-        self.left() < self.server.timeout / 2
+        Instant::now() > self.half_time()
     }
 
     /// A line of a few letters, another one each time.

@@ -19,7 +19,7 @@ use common::measure::{GRACE, ns};
 use common::signal::Stop;
 use common::stats::progress::TICK;
 use common::stats::report::Ended;
-use common::stats::{Clock, Fate, Outcome, Plan, Progress, Tally, Times};
+use common::stats::{Clock, Fate, Outcome, Plan, Progress, Tally, Times, Trouble};
 use common::wait;
 use mio::{Events, Poll};
 
@@ -112,7 +112,8 @@ impl<'a> Engine<'a> {
             if self.plan.is_over(now_ns) {
                 let over_ns = *over_ns.get_or_insert(now_ns);
                 let patience_ns = if self.stop.is_asked() { ns(GRACE).min(self.timeout_ns) } else { u64::MAX };
-                if self.on_their_way == 0 || now_ns - over_ns >= patience_ns {
+                let is_idle = self.on_their_way == 0 && self.plan.left_ns(now_ns) == 0;
+                if is_idle || now_ns - over_ns >= patience_ns {
                     break;
                 }
             }
@@ -142,7 +143,13 @@ impl<'a> Engine<'a> {
     fn wait(&mut self, next_tick_ns: u64) -> Result<()> {
         let now_ns = self.wire.clock.ns();
         let Some(due_ns) = self.plan.next_due_ns().filter(|_| !self.plan.is_over(now_ns)) else {
-            let timeout = if self.busy.is_empty() { TICK } else { Duration::ZERO };
+            let timeout = if !self.busy.is_empty() {
+                Duration::ZERO
+            } else if self.on_their_way == 0 {
+                Duration::from_nanos(self.plan.left_ns(now_ns)).min(TICK)
+            } else {
+                TICK
+            };
             return self.poll(Some(timeout));
         };
         let may_send = due_ns <= now_ns && !self.free.is_empty();
@@ -242,6 +249,9 @@ impl<'a> Engine<'a> {
             }
             result = flow.receive(&mut self.wire, |request, now_ns| {
                 *on_their_way -= 1;
+                if now_ns.saturating_sub(request.sent_ns) > self.timeout_ns {
+                    tally.errors.count(Trouble::Timeout);
+                }
                 if plan.counts(request) && tally.answered(request, now_ns, self.timeout_ns) == Fate::Received {
                     plan.arrived(now_ns);
                 }

@@ -31,16 +31,18 @@ pub fn run(options: &Options) -> Result<()> {
         let what = format!("cannot open {connections}: the limit on descriptors leaves room for {fit}");
         return Err(exit::hinted(what, "raise the limit: ulimit -n"));
     }
-    let (connection, peer, took) = connect::to_any_timed(&common.server.host, common.server.port, common.timeout)?;
+    let found = connect::to_any_timed(&common.server.host, common.server.port, common.timeout);
+    let (connection, peer, took) =
+        found.map_err(|error| common.nobody(Kind::Load, PROGRAM, options.settings(), error))?;
     let head = common.head(Kind::Load, PROGRAM, &peer);
     if !common.json {
-        screen::print(options.title(&head.target.address))?;
+        screen::print_until(options.title(&head.target.address), &stop)?;
     }
     let mut engine = Engine::new(options, peer, &stop)?;
     engine.tally.connect.record(ns(took));
     let outcome = engine.run(connection, ns(options.warmup))?;
     let measured = engine.tally.report(head, options.settings(), &outcome);
-    measure::finish(&measured, common.json)
+    measure::finish(&measured, common.json, &stop)
 }
 
 impl Options {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
 use common::measure::{GRACE, ns};
-use common::screen::counted;
+use common::screen::bytes;
 use common::signal::Stop;
 use common::stats::report::{Ended, Milliseconds, Rate};
 use common::stats::{Fate, Outcome, Request, Schedule, Tally, Times, Trouble};
@@ -25,6 +25,7 @@ pub const MOST_ON_THEIR_WAY: usize = 65_536;
 /// The probes of a run, and the connection that they go over.
 pub struct Probes<'a> {
     options: &'a Options,
+    stop: &'a Stop,
     peer: Address,
     schedule: Schedule,
     timeout_ns: u64,
@@ -48,10 +49,11 @@ pub struct Probes<'a> {
 
 impl<'a> Probes<'a> {
     /// The first connection is there. The clock starts.
-    pub fn new(options: &'a Options, peer: Address, connection: OwnedFd) -> Probes<'a> {
+    pub fn new(options: &'a Options, peer: Address, connection: OwnedFd, stop: &'a Stop) -> Probes<'a> {
         let common = &options.measure;
         Probes {
             options,
+            stop,
             peer,
             schedule: Schedule::every(options.interval),
             timeout_ns: ns(common.timeout),
@@ -71,10 +73,10 @@ impl<'a> Probes<'a> {
     /// Sends a probe when one is due, tells what comes back, and gives the last replies their time.
     ///
     /// Errors: stdout can't be written.
-    pub fn until_the_end(&mut self, stop: &Stop) -> Result<Outcome> {
-        let ended = self.probe_until_the_end(stop)?;
+    pub fn until_the_end(&mut self) -> Result<Outcome> {
+        let ended = self.probe_until_the_end(self.stop)?;
         let offered = Some(Rate::of(self.slot, self.wire.clock.ns()));
-        self.wait_for_the_last(ended, stop)?;
+        self.wait_for_the_last(ended, self.stop)?;
         let elapsed_ns = self.wire.clock.ns();
         self.end_flow(&End::Over);
         Ok(Outcome { ended, elapsed_ns, offered, achieved: Rate::of(self.tally.account.received, elapsed_ns) })
@@ -185,7 +187,11 @@ impl<'a> Probes<'a> {
         for (request, at_ns) in std::mem::take(&mut self.answers) {
             let fate = self.tally.answered(&request, at_ns, self.timeout_ns);
             let late = if fate == Fate::Late { " (late)" } else { "" };
-            let (size, sequence) = (counted(self.options.measure.size as u64, "byte"), request.sequence);
+            let (size, sequence) = (bytes(self.options.measure.size), request.sequence);
+            if fate == Fate::Late && sequence >= self.told {
+                // It came before anybody had noticed.
+                self.tally.errors.count(Trouble::Timeout);
+            }
             let time = Milliseconds(at_ns - request.sent_ns);
             self.say(&format!("{size} from {}: seq={sequence} time={time} ms{late}", self.peer))?;
         }
@@ -239,7 +245,7 @@ impl<'a> Probes<'a> {
     /// Errors: stdout can't be written.
     pub fn say(&mut self, line: &str) -> Result<()> {
         if self.says_more && !self.is_unread {
-            self.is_unread = !screen::print(format!("{line}\n"))?;
+            self.is_unread = !screen::print_until(format!("{line}\n"), self.stop)?;
         }
         Ok(())
     }

@@ -59,6 +59,19 @@ pub fn silent() -> String {
     })
 }
 
+/// An echo server that thinks for so long about each piece.
+pub fn slow(delay: Duration) -> String {
+    server(move |mut connection| {
+        let mut piece = [0; 4096];
+        while let Ok(length @ 1..) = connection.read(&mut piece) {
+            thread::sleep(delay);
+            if connection.write_all(&piece[..length]).is_err() {
+                return;
+            }
+        }
+    })
+}
+
 /// A server that changes one bit of each piece, in its middle.
 pub fn damaging() -> String {
     server(|mut connection| {

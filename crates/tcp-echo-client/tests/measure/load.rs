@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use predicates::prelude::*;
-use predicates::str::contains;
+use predicates::str::{contains, starts_with};
 
 use crate::harness::*;
 
@@ -105,6 +105,55 @@ fn what_a_silent_server_keeps_from_being_sent_is_told() {
     assert_eq!((status, &report["offered"]["requests"]), (1, &300.into()));
     assert!(report["unsent"].as_u64() > Some(0) && report["account"]["lost"].as_u64() > Some(0), "{report}");
     assert_eq!(report["account"]["lost"], report["errors"]["timeout"]);
+}
+
+#[test]
+fn a_late_reply_is_one_that_timed_out() {
+    let port = slow(std::time::Duration::from_millis(30));
+    let load = ["load", "127.0.0.1", &port, "--count", "6", "--connections", "2", "--timeout", "1ms"];
+    let (report, status) = report(&load);
+    let account = |fate: &str| report["account"][fate].as_u64().unwrap();
+    assert_eq!((status, account("late") + account("lost")), (1, 6), "{report}");
+    assert_eq!(report["errors"]["timeout"], 6, "{report}");
+}
+
+#[test]
+fn a_run_of_nothing_that_counts_is_a_failure() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let server = std::thread::spawn(move || {
+        let connection = listener.accept().unwrap().0;
+        drop(listener);
+        echo_on(patient(connection), "", 4096, 1);
+    });
+    let load = ["load", "127.0.0.1", &port, "--rate", "1000", "--connections", "1", "--duration", "200ms"];
+    let why = format!("tcp-echo-client: cannot measure 127.0.0.1:{port}: no request was sent that counts; errors: ");
+    client(&[&load[..], &["--warmup", "300ms"]].concat())
+        .assert()
+        .code(1)
+        .stdout(contains("\n0 sent, 0 received, 0 lost, time "))
+        .stdout(contains(", 200 not sent\n"))
+        .stderr(starts_with(why).and(contains("connection refused")));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_schedule_with_little_to_do_takes_its_time_all_the_same() {
+    let port = echo("", 4096);
+    let (report, status) = report(&["load", "127.0.0.1", &port, "--rate", "1", "--duration", "300ms"]);
+    assert_eq!((status, &report["ended"], &report["account"]["received"]), (0, &"duration".into(), &1.into()));
+    assert!(report["elapsed_ns"].as_u64() >= Some(300_000_000), "{report}");
+}
+
+#[test]
+fn replies_behind_another_prefix_are_called_corrupt_and_there_is_a_hint() {
+    let port = echo("echo -> ", 4096);
+    client(&["load", "127.0.0.1", &port, "--prefix", "", "--count", "3", "--connections", "1"])
+        .assert()
+        .code(1)
+        .stdout(contains("\n3 sent, 0 received, 0 lost, 3 corrupt (100.0 % without a right reply in time), time "))
+        .stderr(contains(format!("cannot get every reply from 127.0.0.1:{port}: 3 of 3 corrupt\n")))
+        .stderr(contains("\nhint: a server may put another text before its replies than --prefix says; "));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::thread;
+use std::time::Duration;
 
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
@@ -90,7 +91,7 @@ fn a_probe_without_a_reply_is_told_and_ends_with_status_1() {
         .stdout(contains("\n1 sent, 0 received, 1 lost (100.0 %), time "))
         .stdout(contains("errors         1 timed out\n"))
         .stdout(contains("round trip     nothing to tell\n"))
-        .stderr(format!("tcp-echo-client: cannot get every reply from 127.0.0.1:{port}: 1 of 1 are missing\n"));
+        .stderr(format!("tcp-echo-client: cannot get every reply from 127.0.0.1:{port}: 1 of 1 lost\n"));
 }
 
 #[test]
@@ -118,6 +119,59 @@ fn without_a_server_there_is_nothing_to_measure() {
     let port = connection.local_addr().unwrap().port().to_string();
     let expected = format!("tcp-echo-client: cannot connect to 127.0.0.1:{port}: connection refused\n");
     client(&["ping", "127.0.0.1", &port]).assert().code(1).stdout("").stderr(contains(expected));
+    for use_ in if cfg!(unix) { &["ping", "load"][..] } else { &["ping"] } {
+        let (report, status) = report(&[use_, "127.0.0.1", &port]);
+        assert_eq!((status, &report["ended"], &report["target"]["address"]), (1, &"failed".into(), &"".into()));
+        assert_eq!((&report["account"]["sent"], &report["errors"]["connect_refused"]), (&0.into(), &1.into()));
+    }
+}
+
+#[test]
+fn a_late_reply_is_one_that_timed_out() {
+    let port = slow(Duration::from_millis(30));
+    let (report, status) = report(&["ping", "127.0.0.1", &port, "--count", "1", "--timeout", "20ms"]);
+    assert_eq!((status, &report["errors"]["timeout"]), (1, &1.into()), "{report}");
+    assert_eq!(report["account"]["late"].as_u64().unwrap() + report["account"]["lost"].as_u64().unwrap(), 1);
+}
+
+/// A reader of stdout who stands still doesn't keep it from ending.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_it_though_nobody_reads_on() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    for more in [&["ping"][..], &["ping", "--json"], &["load", "--duration", "1h"], &["load", "--json"]] {
+        let (seen, wait) = std::sync::mpsc::channel();
+        let port = server(move |connection| {
+            let _ = seen.send(());
+            echo_on(connection, "", 4096, u64::MAX);
+        });
+        let (_reader, mut stdout) = std::io::pipe().unwrap();
+        // As much as a pipe holds, or more: it is cut off where it is full.
+        let filler = stdout.try_clone().unwrap();
+        thread::spawn(move || (&filler).write_all(&[b'x'; 1024 * 1024]));
+        thread::sleep(Duration::from_millis(100));
+        stdout.flush().unwrap();
+        let mut client = Command::new(env!("CARGO_BIN_EXE_tcp-echo-client"))
+            .args(more)
+            .args(["127.0.0.1", &port])
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait.recv_timeout(PATIENCE).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        interrupt(&client);
+        let began = std::time::Instant::now();
+        while client.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = client.kill();
+        let output = client.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{more:?}: {stderr}");
+        assert!(stderr.ends_with("cannot write to stdout: whoever reads there stands still\n"), "{more:?}: {stderr}");
+    }
 }
 
 #[test]

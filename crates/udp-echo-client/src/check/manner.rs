@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use common::address::Address;
 use common::exit;
 use common::prefix::Prefix;
+use common::stats::report;
 
 use super::client::{Client, excerpt};
 
@@ -20,6 +21,14 @@ pub struct Manner {
     pub is_told: bool,
     /// How long the way there and back has taken.
     pub round_trip: Duration,
+}
+
+impl Manner {
+    /// For tools.
+    pub fn told(&self) -> report::Manner {
+        let prefix = String::from_utf8_lossy(self.prefix.as_bytes()).into_owned();
+        report::Manner { prefix, greeting: String::new(), at_once: true }
+    }
 }
 
 /// A comment line of TAP.

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use common::listener::raise_descriptor_limit;
-use common::measure::{self, bytes, ns};
+use common::measure::{self, ns};
+use common::screen::bytes;
 use common::signal::Stop;
 use common::stats::Plan;
 use common::stats::report::{Kind, Measured, Settings};
@@ -66,7 +67,7 @@ pub fn run(options: &Options) -> Result<()> {
     if !common.json {
         screen::print("\n")?;
     }
-    measure::finish(&measured, common.json)
+    measure::finish(&measured, common.json, &stop)
 }
 
 /// How many requests of so many bytes differ: seven bits of a byte are the number's.

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use common::address::Address;
 use common::berkeley::{recv, recvfrom, send};
-use common::measure::{GRACE, bytes, ns};
+use common::measure::{GRACE, ns};
+use common::screen::bytes;
 use common::signal::Stop;
 use common::stats::report::{Ended, Milliseconds, Rate};
 use common::stats::{Clock, Jitter, Outcome, Request, Schedule, Tally, Times};

@@ -56,8 +56,8 @@ fn lost_late_twice_overtaken_cut_and_damaged_are_told_apart() {
         ["ping", "127.0.0.1", &port, "--count", "8", "--interval", "20ms", "--timeout", "5s", "--deadline", "3s"];
     let run = client(&ping).assert().code(1);
     let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
-    let summary =
-        "\n8 sent, 5 received, 1 lost (12.5 %), 1 corrupt, 1 truncated; besides 1 duplicate, 1 out of order, time ";
+    let summary = "\n8 sent, 5 received, 1 lost, 1 corrupt, 1 truncated (37.5 % without a right reply in time); \
+                   besides 1 duplicate, 1 out of order, time ";
     assert!(text.contains(summary), "{text}");
     let ms = r"time=[0-9.]+ ms";
     for line in [
@@ -89,7 +89,7 @@ fn a_late_reply_is_neither_lost_nor_in_time() {
     let run = client(&ping).assert().code(1);
     run.stdout(contains("no reply to seq=0 within 1s\n"))
         .stdout(is_match(r"seq=0 time=[0-9.]+ ms \(late, out of order\)\n").unwrap())
-        .stdout(contains("\n2 sent, 1 received, 0 lost (0.0 %), 1 late; besides 1 out of order, time "));
+        .stdout(contains("\n2 sent, 1 received, 0 lost, 1 late (50.0 % without a right reply in time); besides 1 out of order, time "));
 }
 
 /// The timeout is short, but the wait at the end is not shorter than a second.
@@ -219,7 +219,7 @@ fn a_probe_without_a_reply_is_told_and_ends_with_status_1() {
         .stdout(contains("\n1 sent, 0 received, 1 lost (100.0 %), time "))
         .stdout(contains("errors         1 timed out\n"))
         .stdout(contains("round trip     nothing to tell\n"))
-        .stderr(format!("udp-echo-client: cannot get every reply from 127.0.0.1:{port}: 1 of 1 are missing\n"));
+        .stderr(format!("udp-echo-client: cannot get every reply from 127.0.0.1:{port}: 1 of 1 lost\n"));
 }
 
 #[test]

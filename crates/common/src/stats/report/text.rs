@@ -16,7 +16,7 @@ impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (target, kind) = (&self.head.target, self.head.kind);
         let name = if kind == Kind::Ping { "ping" } else { "load" };
-        writeln!(f, "--- {} {name} statistics ---", called(&target.host, target.port))?;
+        writeln!(f, "--- {} {name} statistics ---", called(&target.host, target.port.unwrap_or_default()))?;
         writeln!(f, "{}, time {} ms", self.account, Milliseconds(self.elapsed_ns))?;
         if kind == Kind::Load || self.errors.total() > 0 {
             writeln!(f, "errors         {}", self.errors)?;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use common::stats::progress::TICK;
 use common::stats::report::Ended;
+use common::stats::{Request, Trouble};
 
 use super::super::lines::Line;
 use super::Engine;
@@ -50,7 +51,13 @@ impl Engine<'_> {
     pub(super) fn lose(&mut self, key: usize, why: &End) {
         let Some(flow) = self.lines.take_down(key) else { return };
         self.on_their_way -= flow.outstanding().len();
-        if let Some(trouble) = why.trouble() {
+        if *why == End::Timeout {
+            // Each that is overdue; the others only had the wrong neighbours.
+            let now_ns = self.wire.clock.ns();
+            let is_overdue = |request: &&Request| now_ns.saturating_sub(request.sent_ns) > self.timeout_ns;
+            let overdue = flow.outstanding().iter().filter(is_overdue).count();
+            (0..overdue).for_each(|_| self.tally.errors.count(Trouble::Timeout));
+        } else if let Some(trouble) = why.trouble() {
             self.tally.errors.count(trouble);
         }
         flow.end(why, &self.wire, |request, fate| {
