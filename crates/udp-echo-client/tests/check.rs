@@ -161,7 +161,7 @@ fn nobody_there_is_no_failed_check_and_no_echo_server_is_one_and_both_end_the_ru
         let tap = format!("TAP version 14\n1..18\n# server: 127.0.0.1:{port}\nBail out! {why}");
         let told = format!("udp-echo-client: {why}hint: nothing listens there");
         command(&["127.0.0.1", &port]).assert().code(1).stdout(tap).stderr(starts_with(told));
-        command(&["127.0.0.1", &port, "--json"]).assert().code(1).stdout("");
+        command(&["127.0.0.1", &port, "--json"]).assert().code(1).stdout(contains(r#""bail_out":"cannot reach "#));
     }
     let port = server_that_echoes(<[u8]>::to_ascii_uppercase);
     let tap = check(&port, SHORT, &[]);
@@ -277,7 +277,11 @@ fn ctrl_c_ends_it_with_what_there_is_to_tell() {
             assert_eq!((&document["passed"], &document["failed"]), (&2.into(), &0.into()), "{text}");
         } else {
             stdout.read_to_string(&mut text).unwrap();
-            assert!(text.contains("\nok 2 - small: ") && text.ends_with("\nBail out! interrupted\n"), "{text}");
+            assert!(
+                text.contains("\nok 2 - small: ")
+                    && text.ends_with("\nBail out! interrupted\n# 2 of 18 checks passed\n"),
+                "{text}"
+            );
         }
         assert_eq!(client.wait().unwrap().code(), Some(code));
     }

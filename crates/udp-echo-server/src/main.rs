@@ -140,7 +140,7 @@ struct End {
 /// The socket that this process was started with, or one of its own.
 fn open(options: &Options) -> Result<End> {
     #[cfg(unix)]
-    if let Some(socket) = listener::handed_over_datagram(NAME)? {
+    if let Some(socket) = listener::handed_over_datagram()? {
         let local = getsockname(&socket).context("cannot use the socket that was handed over")?;
         ask_the_kernel(&socket, &local).context("cannot set up the socket")?;
         say_what_is_not_used(options, &socket, &local).context("cannot set up the socket")?;

@@ -178,8 +178,8 @@ impl Told {
         let (made, passed) = (self.checked.checks.len(), self.checked.passed);
         let sum = match self.failed.as_slice() {
             _ if made == 0 => return Ok(()),
-            [] if self.skipped.is_empty() => format!("all {made} checks passed"),
-            [] => format!("{passed} of {made} checks passed"),
+            [] if passed == self.checked.planned => format!("all {made} checks passed"),
+            [] => format!("{passed} of {} checks passed", self.checked.planned),
             failed => format!("{} of {made} checks failed: {}", failed.len(), failed.join(", ")),
         };
         let skipped = match self.skipped.as_slice() {

@@ -8,7 +8,7 @@ use rustix::fd::OwnedFd;
 
 use super::prepare;
 use crate::address::{self, Address};
-use crate::{exit, log, sockopt};
+use crate::{exit, sockopt};
 
 const CANNOT: &str = "cannot use the socket that was handed over";
 /// The clients of one that isn't served would wait for ever.
@@ -19,14 +19,7 @@ const CANNOT_SEVERAL: &str = "cannot use the sockets that were handed over";
 ///
 /// Errors: what was handed over is no listening stream socket, or more than one.
 pub fn handed_over() -> Result<Option<OwnedFd>> {
-    let mut handed = ListenFd::from_env();
-    if handed.len() > 1 {
-        let what = format!("{CANNOT_SEVERAL}: there are {}, and a server has one", handed.len());
-        return Err(exit::hinted(
-            what,
-            "start a server for each; with systemd, each ListenStream= has a unit of its own",
-        ));
-    }
+    let mut handed = at_most_one("start a server for each; with systemd, each ListenStream= has a unit of its own")?;
     let listener = match handed.take_tcp_listener(0) {
         Ok(tcp) => tcp.map(OwnedFd::from),
         Err(_) => handed
@@ -46,11 +39,11 @@ pub fn handed_over() -> Result<Option<OwnedFd>> {
 }
 
 /// The datagram socket that this process was started with, if there is one: as [`handed_over`]. Nothing of it is changed but
-/// that its calls don't wait. If there are several, it is the first, and that is said on stderr.
+/// that its calls don't wait.
 ///
-/// Errors: what was handed over is no datagram socket; nobody could send to it, or only one could.
-pub fn handed_over_datagram(program: &str) -> Result<Option<OwnedFd>> {
-    let mut handed = ListenFd::from_env();
+/// Errors: what was handed over is no datagram socket, or more than one; nobody could send to it, or only one could.
+pub fn handed_over_datagram() -> Result<Option<OwnedFd>> {
+    let mut handed = at_most_one("start a server for each; with systemd, each ListenDatagram= has a unit of its own")?;
     let socket = match handed.take_udp_socket(0) {
         Ok(udp) => udp.map(OwnedFd::from),
         Err(_) => handed
@@ -70,12 +63,18 @@ pub fn handed_over_datagram(program: &str) -> Result<Option<OwnedFd>> {
         if local.internet().is_some_and(|local| address::is_for_many(local.ip())) {
             bail!("{CANNOT}: {local} is a broadcast or multicast address");
         }
-        if handed.len() > 1 {
-            log::line(program, format_args!("uses the first of {} sockets that were handed over", handed.len()));
-        }
         sockopt::set_nonblocking(socket).context(CANNOT)?;
     }
     Ok(socket)
+}
+
+/// What was handed over, if it is not too much; `hint`: what to do then.
+fn at_most_one(hint: &'static str) -> Result<ListenFd> {
+    let handed = ListenFd::from_env();
+    match handed.len() {
+        0 | 1 => Ok(handed),
+        several => Err(exit::hinted(format!("{CANNOT_SEVERAL}: there are {several}, and a server has one"), hint)),
+    }
 }
 
 /// Whether nobody has said where it is to be found.

@@ -122,7 +122,7 @@ fn who_is_refused_is_told_what_to_do_and_a_search_ends_at_once() {
     let (_socket, port) = refusing();
     let hint = "\nhint: nothing listens there; start the server first, or check the port\n";
     let load = ["load", "127.0.0.1", &port, "--count", "3", "--timeout", "100ms"];
-    let run = client(&load).assert().code(1).stderr(contains(" 3 of 3 are missing\n").and(contains(hint)));
+    let run = client(&load).assert().code(1).stderr(contains(" 3 of 3 refused\n").and(contains(hint)));
     run.stdout(contains(" on their way, up to 3\n\n--- 127.0.0.1:"));
     for more in [&[][..], &["--train", "4"]] {
         let find = ["load", "127.0.0.1", &port, "--find-rate", "--duration", "1h", "--timeout", "1h"];
