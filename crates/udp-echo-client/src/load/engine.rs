@@ -258,7 +258,9 @@ impl<'a> Engine<'a> {
     fn hear_news(&mut self, flow: usize, errno: Option<Errno>) {
         let mut told = false;
         #[cfg(target_os = "linux")]
-        while let Ok(news) = common::error_queue::take(&self.flows[flow].socket, &mut self.data) {
+        while let Ok(news) =
+            common::error_queue::take(&self.flows[flow].socket, &mut self.data[..crate::flow::LARGEST_DATAGRAM_BYTES])
+        {
             told = true;
             self.ledger.learn_mtu(news.mtu);
             if let Some((_, freed)) = self.ledger.sent_back(Some(&self.data[..news.length]), flow, news.errno) {

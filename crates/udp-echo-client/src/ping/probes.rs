@@ -209,7 +209,9 @@ impl<'a> Probes<'a> {
     fn hear_news(&mut self, errno: Option<Errno>) -> Result<bool> {
         let mut told = false;
         #[cfg(target_os = "linux")]
-        while let Ok(news) = common::error_queue::take(&self.flow.socket, &mut self.data) {
+        while let Ok(news) =
+            common::error_queue::take(&self.flow.socket, &mut self.data[..crate::flow::LARGEST_DATAGRAM_BYTES])
+        {
             told = true;
             self.ledger.learn_mtu(news.mtu);
             // Of a datagram that was too large for this machine already, nothing is there.
