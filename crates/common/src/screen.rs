@@ -54,7 +54,7 @@ const PIECE_BYTES: usize = 2048;
 #[cfg(unix)]
 const READERS_TIME: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// As [`print`]. But a reader who stands still, such as a pager, doesn't keep a program from stopping that is asked to.
+/// As [`print()`]. But a reader who stands still, such as a pager, doesn't keep a program from stopping that is asked to.
 ///
 /// Errors: as there; or it is asked to stop, and nobody makes room.
 #[cfg(unix)]
