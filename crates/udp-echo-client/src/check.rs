@@ -70,7 +70,8 @@ pub fn run(options: Options) -> Result<()> {
     }
     options.trace.turn_on(NAME)?;
     let checks = wanted(&ALL, &options.only);
-    let report = Report::new(Head::new(Kind::Check, PROGRAM, Target::of(&options.server)), options.json);
+    let head = Head::new(Kind::Check, PROGRAM, Target::of(&options.server));
+    let report = Report::new(head, options.json, Stop::on_signals()?);
     stop_when_asked(&report)?;
     report.plan(checks.len())?;
     let server = match meet(options, &report) {
@@ -94,9 +95,8 @@ pub fn run(options: Options) -> Result<()> {
 ///
 /// Errors: signals can't be handled; there is no thread for it.
 fn stop_when_asked(report: &Report) -> Result<()> {
-    let (stop, report) = (Stop::on_signals()?, report.clone());
-    let waits = move || report.end_when_asked(&stop);
-    thread::Builder::new().spawn(waits).context("cannot start a thread")?;
+    let report = report.clone();
+    thread::Builder::new().spawn(move || report.end_when_asked()).context("cannot start a thread")?;
     Ok(())
 }
 

@@ -26,6 +26,9 @@ pub struct Report(Arc<Mutex<Told>>);
 
 /// What has been told, or will be in the end.
 struct Told {
+    stop: Arc<Stop>,
+    /// All is told.
+    is_over: bool,
     checked: Checked,
     /// Told only in the end.
     as_json: bool,
@@ -34,11 +37,13 @@ struct Told {
 }
 
 impl Report {
-    /// Nothing told yet.
-    pub fn new(head: Head, as_json: bool) -> Report {
+    /// Nothing told yet. Whoever stops reading what is told doesn't keep it from ending when `stop` is asked for.
+    pub fn new(head: Head, as_json: bool, stop: Stop) -> Report {
         let (manner, bail_out, checks) = (None, None, Vec::new());
         let checked = Checked { head, manner, planned: 0, passed: 0, failed: 0, skipped: 0, bail_out, checks };
-        Report(Arc::new(Mutex::new(Told { checked, as_json, failed: Vec::new(), skipped: Vec::new() })))
+        let (failed, skipped) = (Vec::new(), Vec::new());
+        let told = Told { stop: Arc::new(stop), is_over: false, checked, as_json, failed, skipped };
+        Report(Arc::new(Mutex::new(told)))
     }
 
     /// So many checks follow.
@@ -136,7 +141,7 @@ impl Report {
     ///
     /// Errors: some have failed; stdout can't be written.
     pub fn end(&self) -> Result<()> {
-        let told = self.told();
+        let mut told = self.told();
         told.close()?;
         let (made, failed, address) = (told.checked.checks.len(), told.failed.len(), &told.checked.head.target.address);
         if failed > 0 {
@@ -146,18 +151,21 @@ impl Report {
     }
 
     /// Waits until the user wants no more; then says so, and how the checks went that were made, and ends the program with the
-    /// status that a shell shows for the signal. It is for a thread of its own.
-    pub fn end_when_asked(&self, stop: &Stop) -> ! {
+    /// status that a shell shows for the signal, unless it ends anyway. It is for a thread of its own.
+    pub fn end_when_asked(&self) {
+        let stop = Arc::clone(&self.told().stop);
         while !stop.is_asked() {
             // An error would come again at once.
-            if pause(stop, Some(LONG)).is_err() {
+            if pause(&stop, Some(LONG)).is_err() {
                 thread::sleep(PAUSE);
             }
         }
         // Whoever has something to tell now waits here for the end.
         let mut told = self.told();
-        let _ = told.bail_out("interrupted").and_then(|()| told.close());
-        std::process::exit(stop.status())
+        if !told.is_over {
+            let _ = told.bail_out("interrupted").and_then(|()| told.close());
+            std::process::exit(stop.status())
+        }
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -166,14 +174,19 @@ impl Report {
 }
 
 impl Told {
+    /// The first reason is the one that counts.
     fn bail_out(&mut self, why: &str) -> Result<()> {
+        if self.checked.bail_out.is_some() {
+            return Ok(());
+        }
         self.checked.bail_out = Some(why.to_owned());
         self.say(&format!("Bail out! {why}\n"))
     }
 
-    fn close(&self) -> Result<()> {
+    fn close(&mut self) -> Result<()> {
+        self.is_over = true;
         if self.as_json {
-            return screen::print(json(&self.checked)).map(drop);
+            return screen::print_until(json(&self.checked), &self.stop).map(drop);
         }
         let (made, passed) = (self.checked.checks.len(), self.checked.passed);
         let sum = match self.failed.as_slice() {
@@ -191,7 +204,7 @@ impl Told {
 
     fn say(&self, text: &str) -> Result<()> {
         if !self.as_json {
-            screen::print(text)?;
+            screen::print_until(text, &self.stop)?;
         }
         Ok(())
     }
