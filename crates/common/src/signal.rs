@@ -47,8 +47,11 @@ impl Stop {
         #[cfg(unix)]
         let (pipe, writer) = std::io::pipe()?;
         for &signal in signals {
-            // In this order: the second signal finds the flag that the first one set.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
+            // In this order: the second signal finds the flag that the first one set. But who is told that the terminal has
+            // gone, and is asked to stop as well, has not been asked twice.
+            if [SIGINT, SIGTERM].contains(&signal) {
+                signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
+            }
             signal_hook::flag::register_usize(signal, Arc::clone(&number), signal as usize)?;
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
             #[cfg(unix)]

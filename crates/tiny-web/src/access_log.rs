@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use common::address::Peer;
+use common::signal::Requests;
 use common::{exit, listener, log};
 
 use crate::request::{self, Fields, Limits};
@@ -53,9 +54,8 @@ impl AccessLog {
 
     /// Opens the file anew each time that SIGHUP says that the old one has been moved away.
     ///
-    /// Errors: no descriptor or thread left for it.
-    pub fn reopen_on_request(self: &Arc<Self>) -> Result<()> {
-        let requests = common::signal::Requests::on_hangup()?;
+    /// Errors: no thread left for it.
+    pub fn reopen_on(self: &Arc<Self>, requests: Requests) -> Result<()> {
         let log = Arc::clone(self);
         let reopen = move || {
             while requests.wait() {

@@ -94,7 +94,7 @@ fn memory(key: &[u8], file: &Representation) -> usize {
         Content::Bytes(bytes) => bytes.len(),
         Content::File(_) => 0,
     };
-    key.len() + file.version_fields.len() + file.content_fields.len() + content
+    key.len() + file.version_fields.len() + file.offer_fields.len() + file.content_fields.len() + content
 }
 
 #[cfg(test)]

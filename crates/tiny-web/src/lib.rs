@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
-use common::signal::Stop;
+use common::signal::{Requests, Stop};
 use common::unix_socket::{self, SocketFile};
 use common::wait::Patience;
 use common::{address, listener};
@@ -65,28 +65,25 @@ pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let site = Site::open(options.folder.as_deref(), options.show.clone())?;
     let log = options.log.as_deref().map(AccessLog::open).transpose()?.map(Arc::new);
-    let _file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
-    let listener = match listener::handed_over()? {
-        Some(listener) => listener,
-        None => open(&options)?,
-    };
+    let handed_over = listener::handed_over()?;
+    // The file of a socket that was handed over is the affair of whoever made it.
+    let own_file = options.unix.as_deref().filter(|_| handed_over.is_none());
+    let _file = own_file.map(SocketFile::make_way).transpose()?;
+    let listener = handed_over.map_or_else(|| open(&options), Ok)?;
     #[cfg(target_os = "linux")]
-    if options.unix.is_none() {
+    if own_file.is_none() {
         // It saves a wait for each connection; a kernel that refuses is no reason not to serve.
         let _ = set_defer_accept(&listener, DEFER_ACCEPT_SECONDS);
     }
+    let local = listener::address_of(&listener)?;
     // With a log, SIGHUP has it opened anew.
     let stop = if log.is_some() { Stop::on_signals()? } else { Stop::on_signals_or_hangup()? };
+    let reopen = log.is_some().then(Requests::on_hangup).transpose()?;
     let bounds = Bounds::new(&options);
-    let local = listener::announce(NAME, &listener)?;
-    if let Some(local) = local.internet() {
-        listener::say(&format!("{NAME}: open {}\n", url(&local)));
-    }
-    if !options.no_sandbox {
-        confine(&site, log.as_deref(), &options);
-    }
-    if let Some(log) = &log {
-        log.reopen_on_request()?;
+    // Before there is any other thread: each is confined only with the one that starts it.
+    let confined = (!options.no_sandbox).then(|| confine(&site, log.as_deref(), &options));
+    if let (Some(log), Some(requests)) = (&log, reopen) {
+        log.reopen_on(requests)?;
     }
     let idle = Some(options.limits.idle_timeout).filter(|idle| !idle.is_zero());
     let server = Server {
@@ -98,7 +95,15 @@ pub fn run(options: Options) -> Result<()> {
         places: Places::new(bounds.per_address),
         log,
     };
-    serve::serve(listener, &server, &bounds)
+    serve::serve(listener, &server, &bounds, || {
+        listener::announce_at(NAME, &local);
+        if let Some(local) = local.internet() {
+            listener::say(&format!("{NAME}: open {}\n", url(&local)));
+        }
+        if let Some(confined) = confined {
+            listener::say(&format!("{NAME}: {confined}\n"));
+        }
+    })
 }
 
 /// The server's end point: `socket`, `bind`, `listen`.
@@ -129,19 +134,18 @@ fn set_defer_accept(listener: &OwnedFd, seconds: i32) -> Result<(), common::Errn
 }
 
 /// Gives up the right to all other files, and says so.
-fn confine(site: &Site, log: Option<&AccessLog>, options: &Options) {
+fn confine(site: &Site, log: Option<&AccessLog>, options: &Options) -> String {
     let folder = match &site.pages {
         Pages::Folder(folder) => Some(folder.root()),
         Pages::Lecture { .. } => None,
     };
     let log = log.and_then(AccessLog::folder);
     let socket = options.unix.as_deref().and_then(|path| absolute(path).ok());
-    let said = match sandbox::confine(folder, log, socket.as_deref().and_then(Path::parent)) {
+    match sandbox::confine(folder, log, socket.as_deref().and_then(Path::parent)) {
         Ok(how) if folder.is_some() => format!("may read this folder and nothing else ({how})"),
         Ok(how) => format!("may read no files ({how})"),
         Err(why) => format!("may read what its user may: {why}"),
-    };
-    listener::say(&format!("{NAME}: {said}\n"));
+    }
 }
 
 /// What to type into a browser on this machine.

@@ -19,6 +19,9 @@ pub struct Representation {
     pub validators: Validators,
     /// The fields that say which version this is, and for how long: they go with 304 too.
     pub version_fields: String,
+    /// The fields that say what may be asked about it another time: they go with the whole and with parts. Last-Modified is
+    /// among them, since the ETag says more, and goes with 304 alone: RFC 9110, section 15.4.5.
+    pub offer_fields: String,
     /// The fields that say what it is, to those who don't have it yet.
     pub content_fields: String,
     /// Whether other clients are sent another file.
@@ -79,15 +82,14 @@ impl Representation {
         identity: Option<Identity>,
         manner: &Manner,
     ) -> Representation {
-        let mut version_fields = String::new();
+        let (mut version_fields, mut offer_fields) = (String::new(), String::new());
         let mut content_fields = format!("Content-Type: {}\r\n", manner.content_type);
         if !validators.etag.is_empty() {
             version_fields += &format!("ETag: {}\r\n", validators.etag);
-            content_fields += "Accept-Ranges: bytes\r\n";
+            offer_fields += "Accept-Ranges: bytes\r\n";
         }
         if let Some(modified) = validators.modified {
-            // The ETag says more, and goes with 304 alone: RFC 9110, section 15.4.5.
-            content_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
+            offer_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
         }
         version_fields += manner.cache_control;
         if manner.varies {
@@ -96,7 +98,8 @@ impl Representation {
         if let Some(coding) = manner.coding {
             content_fields += &format!("Content-Encoding: {}\r\n", coding.name());
         }
-        Representation { content, length, validators, version_fields, content_fields, varies: manner.varies, identity }
+        let varies = manner.varies;
+        Representation { content, length, validators, version_fields, offer_fields, content_fields, varies, identity }
     }
 
     /// Whether a file is still this one.

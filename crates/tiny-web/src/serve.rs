@@ -1,6 +1,7 @@
 //! The event loops, a thread for each: they accept and wait, and `web.rs` does what there is to do.
 
 use std::num::NonZero;
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -65,23 +66,36 @@ impl Bounds {
     }
 }
 
-/// Serves clients until the server is asked to stop; then returns when the last has gone.
+/// Serves clients until the server is asked to stop; then returns when the last has gone. It is `ready` when nothing can fail
+/// any more.
 ///
-/// Errors: the listening socket or an event queue is broken.
-pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds) -> Result<()> {
+/// Errors: the listening socket or an event queue is broken; there are no descriptors or threads for the loops.
+pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds, ready: impl FnOnce()) -> Result<()> {
     let (crew, polls) = Crew::new(bounds.loops, bounds.most)?;
     let mut loops = Vec::new();
     for (own, poll) in polls.into_iter().enumerate() {
         let web = Web::new(server, bounds.open_files);
         loops.push(EventLoop::new(web, &server.patience, &crew, own, poll)?);
     }
+    listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, crate::NAME, false)?;
     thread::scope(|scope| {
         let mut loops = loops.into_iter();
         let first = loops.next();
-        let others: Vec<_> = loops
-            .map(|other| thread::Builder::new().spawn_scoped(scope, || other.run()).context("cannot start a thread"))
-            .collect::<Result<_>>()?;
+        let mut idle = Vec::new();
+        for other in loops {
+            // A thread has its loop only when all threads are there. If one can't be started, the others end without one.
+            let (to_thread, own) = mpsc::channel();
+            let run = move || own.recv().map_or(Ok(()), EventLoop::run);
+            let thread = thread::Builder::new().spawn_scoped(scope, run).context("cannot start a thread")?;
+            idle.push((thread, to_thread, other));
+        }
+        ready();
+        let mut others = Vec::new();
+        for (thread, to_thread, other) in idle {
+            drop(to_thread.send(other));
+            others.push(thread);
+        }
         first.map_or(Ok(()), EventLoop::run)?;
         others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
     })

@@ -262,10 +262,16 @@ impl Web<'_> {
     /// Whether a client takes what is left for it, if slowly. The kernel tells of room only when there's plenty: so it is
     /// tried.
     fn still_reads(&self, reply: &mut Reply, connection: &OwnedFd) -> bool {
-        let is_well = reply.go_on(connection).is_ok();
+        let went_on = reply.go_on(connection);
         let taken = std::mem::take(&mut reply.taken);
         let limits = &self.server.limits;
-        is_well && taken >= (limits.min_rate as u64).saturating_mul(limits.slow_timeout.as_secs().max(1))
+        let least = (limits.min_rate as u64).saturating_mul(limits.slow_timeout.as_secs().max(1));
+        match went_on {
+            // There was no more to be taken.
+            Ok(None) => true,
+            Ok(Some(_)) => taken >= least,
+            Err(_) => false,
+        }
     }
 
     #[cold]

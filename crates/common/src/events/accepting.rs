@@ -93,9 +93,10 @@ impl<S: Service> EventLoop<'_, S> {
         Ok(())
     }
 
-    /// The connection of this loop that can best be spared, if there is one.
+    /// The connection of this loop that can best be spared, if there is one. Who has more to do waits for us, and not we for it.
     pub(super) fn to_spare(&self) -> Option<usize> {
-        S::GIVES_WAY.iter().find_map(|list| self.idle.front(*list))
+        let front = |list: &u8| self.idle.front(*list).filter(|key| !self.connections[*key].is_busy);
+        S::GIVES_WAY.iter().find_map(front)
     }
 
     /// Serves a client in the place of another, which is closed only then: the new one may be refused, or be gone already with
