@@ -66,6 +66,7 @@ fn what_is_not_there_may_be_there_soon_however_long_the_rest_is_kept() {
     let missing = shown.server.get("/missing");
     assert_eq!((missing.status, missing.text()), (404, "gone fishing"));
     assert_eq!((missing.field("Cache-Control"), missing.field("ETag")), (Some("no-cache"), None));
+    assert_eq!((missing.field("Last-Modified"), missing.field("Accept-Ranges")), (None, None));
     for target in ["/a", "/404.html"] {
         assert_eq!(shown.server.get(target).field("Cache-Control"), Some("max-age=60"));
     }
