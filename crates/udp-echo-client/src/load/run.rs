@@ -47,7 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
         bail!("cannot send trains of {} x {} bytes: together they may have 65,507", options.train, common.size);
     }
     if !common.json {
-        screen::print(options.title(&peer.to_string()))?;
+        screen::print_until(options.title(&peer.to_string()), &stop)?;
     }
     let trial = |rate: Option<u32>| -> Result<Measured> {
         let head = common.head(Kind::Load, PROGRAM, &peer);
@@ -59,13 +59,13 @@ pub fn run(options: &Options) -> Result<()> {
         let (measured, found) = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
         if common.json || found.is_ok() {
             let empty = if common.json { "" } else { "\n" };
-            screen::print(format!("{empty}{}", measured.text(common.json)))?;
+            screen::print_until(format!("{empty}{}", measured.text(common.json)), &stop)?;
         }
         return found;
     }
     let measured = trial(options.rate)?;
     if !common.json {
-        screen::print("\n")?;
+        screen::print_until("\n", &stop)?;
     }
     measure::finish(&measured, common.json, &stop)
 }

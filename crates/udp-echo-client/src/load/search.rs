@@ -38,7 +38,7 @@ pub fn highest_rate(
         }
         let trial = judge(rate, &measured, max_loss);
         if says_more {
-            screen::print(format!("{trial}\n"))?;
+            screen::print_until(format!("{trial}\n"), stop)?;
         }
         match trial.passed {
             true => (passed_at, best) = (rate, Some(measured)),
@@ -61,7 +61,7 @@ pub fn highest_rate(
         // Asked to stop, it has not looked any further.
         let name = if stop.is_asked() { "highest so far" } else { "highest rate" };
         let requests = if passed_at == 1 { "request" } else { "requests" };
-        screen::print(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"))?;
+        screen::print_until(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"), stop)?;
     }
     let found = match best {
         Some(_) => Ok(()),
