@@ -229,6 +229,18 @@ fn a_server_whose_replies_overtake_each_other() {
     assert_eq!(failed(&tap), ["order"], "{tap}");
 }
 
+#[test]
+fn what_there_is_no_time_for_is_skipped() {
+    let port = server_that_echoes(|data| {
+        thread::sleep(Duration::from_millis(1));
+        data.to_vec()
+    });
+    let tap = check(&port, SHORT, &only(&["small", "order"]));
+    assert!(failed(&tap).is_empty(), "{tap}");
+    let (_, why) = tap.split_once(" # SKIP there was time for ").unwrap();
+    assert!(why.contains(" of 300 bursts: a longer --timeout has more\n"), "{tap}");
+}
+
 /// It is asked at one address and answers from another, and is a good server in all else.
 #[test]
 #[cfg(target_os = "linux")]
