@@ -187,6 +187,9 @@ fn a_prefix_that_the_user_tells_is_not_looked_for() {
     let run =
         run.stdout(contains("\nnot ok 1 - prefix: ").and(contains("it puts \"> \" before its reply, and not \"\"\n")));
     run.stderr(contains("\nhint: without --prefix it is found out\n"));
+    let port = server_that_echoes(<[u8]>::to_vec);
+    let run = command(&["127.0.0.1", &port, "--prefix", "> ", "--only", "small"]).assert().code(1);
+    run.stdout(contains("it puts nothing before its reply, and not \"> \"\n"));
 }
 
 /// What takes a hundred round trips takes longer there than a check may take on this machine.
