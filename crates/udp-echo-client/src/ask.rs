@@ -15,18 +15,17 @@ use common::wait::{Interest, Wake, wait};
 use common::{Errno, exit, log, sockopt};
 
 use crate::NAME;
+use crate::flow::LARGEST_DATAGRAM_BYTES;
 #[cfg(unix)]
 use crate::own_name::OwnName;
 use crate::silence::{Silence, forget_news};
 use crate::timer::RetransmissionTimer;
 
-/// No datagram is longer.
-const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 /// So many of the last questions are remembered: a second reply to one of them is late, or a duplicate, but not wrong.
 const REMEMBERED: usize = 16;
 
 /// What to do about the commonest mistake.
-const ANOTHER_PREFIX: &str = "the server puts another text before its replies; see --prefix";
+pub const ANOTHER_PREFIX: &str = "the server puts another text before its replies; see --prefix";
 
 /// How long to wait, and how often.
 pub struct Patience {

@@ -17,6 +17,8 @@ use common::prefix::Prefix;
 use common::screen::bytes;
 use common::stats::{Fate, HEAD_BYTES, Pattern, Request, Tally, Trouble};
 
+use crate::ask::ANOTHER_PREFIX;
+
 pub use judging::{Arrival, Kind};
 
 /// So many probes are remembered, the last ones: at a probe a second those of twelve days, in 32 MiB. What is older and still
@@ -26,9 +28,6 @@ pub const MOST_REMEMBERED: usize = 1 << 20;
 /// many of the longest round trips, but never for longer than the grace time.
 const LEAST_LINGER: Duration = Duration::from_millis(50);
 const LINGERED_ROUND_TRIPS: u64 = 2;
-
-/// What to do about the commonest mistake.
-const ANOTHER_PREFIX: &str = "the server puts another text before its replies; see --prefix";
 
 /// A probe that is waited for no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

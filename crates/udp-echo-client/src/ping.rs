@@ -69,9 +69,9 @@ pub fn run(options: Options) -> Result<()> {
     flow::fits(common.size, &peer)?;
     let flow = Flow::open(&peer, options.way).with_context(|| format!("cannot reach {peer}"))?;
     let (host, size, head) = (&common.server.host, bytes(common.size), common.head(Kind::Ping, PROGRAM, &peer));
-    let mut probes = Probes::new(&options, peer, flow);
+    let mut probes = Probes::new(&options, peer, flow, &stop);
     probes.say(&format!("PING {host} ({}): {size}", head.target.address))?;
-    let outcome = probes.until_the_end(&stop)?;
+    let outcome = probes.until_the_end()?;
     probes.say("")?;
     let measured = probes.close().report(head, options.settings(), &outcome);
     measure::finish(&measured, common.json, &stop)

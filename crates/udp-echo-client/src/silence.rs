@@ -7,10 +7,8 @@
 use common::address::Address;
 use common::berkeley::{self, OwnedFd, recvfrom};
 
-use crate::flow;
+use crate::flow::{self, LARGEST_DATAGRAM_BYTES};
 
-/// No datagram is longer.
-const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 /// So much of what strangers have sent is looked at.
 const MOST_LETTERS: usize = 100;
 

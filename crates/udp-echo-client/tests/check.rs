@@ -187,6 +187,9 @@ fn a_prefix_that_the_user_tells_is_not_looked_for() {
     let run =
         run.stdout(contains("\nnot ok 1 - prefix: ").and(contains("it puts \"> \" before its reply, and not \"\"\n")));
     run.stderr(contains("\nhint: without --prefix it is found out\n"));
+    let port = server_that_echoes(<[u8]>::to_vec);
+    let run = command(&["127.0.0.1", &port, "--prefix", "> ", "--only", "small"]).assert().code(1);
+    run.stdout(contains("it puts nothing before its reply, and not \"> \"\n"));
 }
 
 /// What takes a hundred round trips takes longer there than a check may take on this machine.
@@ -227,6 +230,18 @@ fn a_server_whose_replies_overtake_each_other() {
     // What it keeps for too long is asked for again, after a third of this.
     let tap = check(&port, "6s", &only(&["packet", "order", "large"]));
     assert_eq!(failed(&tap), ["order"], "{tap}");
+}
+
+#[test]
+fn what_there_is_no_time_for_is_skipped() {
+    let port = server_that_echoes(|data| {
+        thread::sleep(Duration::from_millis(1));
+        data.to_vec()
+    });
+    let tap = check(&port, SHORT, &only(&["small", "order"]));
+    assert!(failed(&tap).is_empty(), "{tap}");
+    let (_, why) = tap.split_once(" # SKIP there was time for ").unwrap();
+    assert!(why.contains(" of 300 bursts: a longer --timeout has more\n"), "{tap}");
 }
 
 /// It is asked at one address and answers from another, and is a good server in all else.

@@ -51,16 +51,23 @@ pub fn of(address: &Address, told: Option<Prefix>, timeout: Duration) -> Result<
     match told {
         Some(prefix) if prefix == first => Ok(Manner { prefix, is_told: true, round_trip }),
         Some(prefix) => {
-            let what = format!("it puts \"{first}\" before its reply, and not \"{prefix}\"");
+            let what = format!("it puts {} before its reply, and not \"{prefix}\"", quoted(&first));
             Err(exit::hinted(what, "without --prefix it is found out"))
         }
         None => {
             let (second, other) = ask(address, timeout)?;
             if first != second {
-                bail!("first it put \"{first}\" before its reply, and then \"{second}\"");
+                bail!("first it put {} before its reply, and then {}", quoted(&first), quoted(&second));
             }
             Ok(Manner { prefix: second, is_told: false, round_trip: round_trip.max(other) })
         }
+    }
+}
+
+fn quoted(prefix: &Prefix) -> String {
+    match prefix.as_bytes() {
+        b"" => "nothing".to_owned(),
+        _ => format!("\"{prefix}\""),
     }
 }
 

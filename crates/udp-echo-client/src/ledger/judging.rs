@@ -70,6 +70,11 @@ impl Ledger {
         *highest = (*highest).max(request.sequence + 1);
         self.tally.account.out_of_order += u64::from(out_of_order && entry.counts);
         let kind = if is_right {
+            let is_late = now_ns.saturating_sub(request.sent_ns) > self.timeout_ns;
+            if is_late && request.sequence >= self.watched {
+                // It came before anybody had noticed.
+                self.tally.errors.count(Trouble::Timeout);
+            }
             let fate = match entry.counts {
                 true => self.tally.answered(&request, now_ns, self.timeout_ns),
                 false => Fate::Received,

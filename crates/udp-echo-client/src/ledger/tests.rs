@@ -50,6 +50,22 @@ fn what_comes_late_or_is_overtaken_is_neither_lost_nor_a_duplicate() {
 }
 
 #[test]
+fn what_comes_late_has_timed_out_whether_anybody_had_noticed_before_or_not() {
+    for (notices, counts) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut ledger = ledger("", SIZE);
+        let request = Request { sequence: 0, due_ns: 0, sent_ns: 0 };
+        let _ = ledger.send(request, 0, counts, false);
+        let reply = ledger.bytes(&request).to_vec();
+        assert_eq!(ledger.overdue(if notices { 5000 } else { 1000 }).is_some(), notices);
+        assert_eq!(ledger.judge(&reply, 0, 5000).frees, !notices);
+        assert_eq!(ledger.overdue(9999), None);
+        ledger.close();
+        assert_eq!((ledger.tally.errors.timeout, ledger.tally.account.late), (1, u64::from(counts)), "{notices}");
+        assert!(balances(&ledger));
+    }
+}
+
+#[test]
 fn a_part_and_a_damaged_one_are_told_apart_wherever_the_damage_is() {
     for damaged in 0..8 + SIZE {
         let mut ledger = ledger("echo -> ", SIZE);
@@ -196,6 +212,7 @@ proptest! {
         prop_assert_eq!(account.received + account.late, *answered);
         prop_assert_eq!((account.corrupt + account.truncated, account.duplicates), (*wrong, *copies));
         prop_assert_eq!((account.strays, account.wrong_source), (0, 0));
+        prop_assert!(ledger.tally.errors.timeout >= account.late);
         prop_assert!(account.out_of_order < arrivals.len().max(1) as u64);
     }
 }

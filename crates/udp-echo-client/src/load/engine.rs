@@ -186,6 +186,11 @@ impl<'a> Engine<'a> {
             false => patience_ns(self.timeout_ns),
         };
         let until_ns = self.over_ns.get_or_insert(now_ns).saturating_add(patience_ns);
+        // A time is what was asked for, even if there is nothing to do in the rest of it.
+        let left_ns = self.plan.left_ns(now_ns);
+        if left_ns > 0 {
+            return now_ns.saturating_add(left_ns);
+        }
         if self.ledger.tally.account.open() > 0 && now_ns < until_ns {
             return until_ns;
         }

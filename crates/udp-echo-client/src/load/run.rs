@@ -1,14 +1,14 @@
 //! A load from its options to its report.
 
 use anyhow::{Context, Result, bail};
+use common::exit;
 use common::listener::raise_descriptor_limit;
 use common::measure::{self, ns};
-use common::screen::bytes;
+use common::screen::{self, bytes, counted};
 use common::signal::Stop;
 use common::stats::Plan;
 use common::stats::report::{Kind, Measured, Settings};
 use common::stats::schedule::be_punctual;
-use common::{exit, screen};
 
 use super::engine::Engine;
 use super::{Options, search};
@@ -32,7 +32,8 @@ pub fn run(options: &Options) -> Result<()> {
     be_punctual();
     let fit = raise_descriptor_limit().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_DESCRIPTORS) / EACH);
     if u64::from(options.flows) > fit {
-        let what = format!("cannot open {} flows: the limit on descriptors leaves room for {fit}", options.flows);
+        let flows = counted(u64::from(options.flows), "flow");
+        let what = format!("cannot open {flows}: the limit on descriptors leaves room for {fit}");
         return Err(exit::hinted(what, "raise the limit: ulimit -n"));
     }
     let (at_once, told_apart) = (u64::from(options.flows) * u64::from(options.window), told_apart(common.size));
@@ -47,7 +48,7 @@ pub fn run(options: &Options) -> Result<()> {
         bail!("cannot send trains of {} x {} bytes: together they may have 65,507", options.train, common.size);
     }
     if !common.json {
-        screen::print(options.title(&peer.to_string()))?;
+        screen::print_until(options.title(&peer.to_string()), &stop)?;
     }
     let trial = |rate: Option<u32>| -> Result<Measured> {
         let head = common.head(Kind::Load, PROGRAM, &peer);
@@ -59,13 +60,13 @@ pub fn run(options: &Options) -> Result<()> {
         let (measured, found) = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
         if common.json || found.is_ok() {
             let empty = if common.json { "" } else { "\n" };
-            screen::print(format!("{empty}{}", measured.text(common.json)))?;
+            screen::print_until(format!("{empty}{}", measured.text(common.json)), &stop)?;
         }
         return found;
     }
     let measured = trial(options.rate)?;
     if !common.json {
-        screen::print("\n")?;
+        screen::print_until("\n", &stop)?;
     }
     measure::finish(&measured, common.json, &stop)
 }
@@ -98,15 +99,14 @@ impl Options {
 
     /// `LOAD localhost (127.0.0.1:2000): 1 flow, 64 bytes, 64 on their way, for 10s`
     fn title(&self, peer: &str) -> String {
-        let flows = if self.flows == 1 { "flow" } else { "flows" };
-        let mut title = format!("LOAD {} ({peer}): {} {flows}", self.measure.server.host, self.flows);
+        let flows = counted(u64::from(self.flows), "flow");
+        let mut title = format!("LOAD {} ({peer}): {flows}", self.measure.server.host);
         title += &format!(", {}, ", bytes(self.measure.size));
         if self.train > 1 {
             title += &format!("in trains of {}, ", self.train);
         }
         title += &match self.rate {
-            Some(1) => "1 request/s".to_owned(),
-            Some(rate) => format!("{rate} requests/s"),
+            Some(rate) => counted(u64::from(rate), "request") + "/s",
             None if self.find_rate => format!("at most {} % missing", self.max_loss * 100.0),
             None => format!("{} on their way", self.window),
         };

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use common::measure::in_vain;
 use common::screen;
 use common::signal::Stop;
-use common::stats::report::{Measured, Trial};
+use common::stats::report::{Ended, Measured, Trial};
 
 /// More runs than this tell nothing more: what a busy machine can do changes in the meantime.
 const MOST_TRIALS: usize = 24;
@@ -38,7 +38,7 @@ pub fn highest_rate(
         }
         let trial = judge(rate, &measured, max_loss);
         if says_more {
-            screen::print(format!("{trial}\n"))?;
+            screen::print_until(format!("{trial}\n"), stop)?;
         }
         match trial.passed {
             true => (passed_at, best) = (rate, Some(measured)),
@@ -61,7 +61,7 @@ pub fn highest_rate(
         // Asked to stop, it has not looked any further.
         let name = if stop.is_asked() { "highest so far" } else { "highest rate" };
         let requests = if passed_at == 1 { "request" } else { "requests" };
-        screen::print(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"))?;
+        screen::print_until(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"), stop)?;
     }
     let found = match best {
         Some(_) => Ok(()),
@@ -85,18 +85,35 @@ fn next_rate(passed: u32, failed: Option<u32>) -> Option<u32> {
     }
 }
 
-/// What was due and not sent, for want of time, is missing too: this was not the rate.
+/// What was due and not sent, for want of time, is missing too: this was not the rate. Nor was it, if the server went away
+/// before the end, however little was missing until then.
 fn judge(rate: u32, measured: &Measured, max_loss: f64) -> Trial {
     let offered = measured.offered.map_or(measured.account.sent, |offered| offered.requests);
     let missing = offered.saturating_sub(measured.account.received);
-    let passed = missing as f64 <= offered as f64 * max_loss;
+    let passed = measured.ended != Ended::Failed && missing as f64 <= offered as f64 * max_loss;
     Trial { rate_per_second: u64::from(rate), offered, missing, passed }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::stats::report::{Head, Kind, Rate, Settings, Target};
+    use common::stats::{Outcome, Tally};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_run_that_was_cut_short_has_not_passed_however_little_was_missing() {
+        for (ended, passes) in [(Ended::Duration, true), (Ended::Failed, false)] {
+            let target = Target { host: "localhost".to_owned(), port: Some(2000), address: String::new() };
+            let mut tally = Tally::default();
+            (tally.account.sent, tally.account.received, tally.account.refused) = (1000, 999, 1);
+            let rate = Rate::of(1000, 1_000_000_000);
+            let outcome = Outcome { ended, elapsed_ns: 1_000_000_000, offered: Some(rate), achieved: rate };
+            let head = Head::new(Kind::Load, crate::PROGRAM, target);
+            let trial = judge(1000, &tally.report(head, Settings::default(), &outcome), 0.01);
+            assert_eq!((trial.offered, trial.missing, trial.passed), (1000, 1, passes));
+        }
+    }
 
     proptest! {
         #[test]

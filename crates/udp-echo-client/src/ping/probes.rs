@@ -22,6 +22,7 @@ const FLOW: usize = 0;
 /// The probes of a run.
 pub struct Probes<'a> {
     options: &'a Options,
+    stop: &'a Stop,
     peer: Address,
     flow: Flow,
     clock: Clock,
@@ -41,13 +42,14 @@ pub struct Probes<'a> {
 
 impl<'a> Probes<'a> {
     /// The clock starts.
-    pub fn new(options: &'a Options, peer: Address, flow: Flow) -> Probes<'a> {
+    pub fn new(options: &'a Options, peer: Address, flow: Flow, stop: &'a Stop) -> Probes<'a> {
         let common = &options.measure;
         let timeout_ns = ns(common.timeout);
         let tally =
             Tally { from_schedule: Some(Times::default()), jitter: Some(Jitter::default()), ..Tally::default() };
         Probes {
             options,
+            stop,
             peer,
             flow,
             clock: Clock::start(),
@@ -66,7 +68,8 @@ impl<'a> Probes<'a> {
     /// Sends a probe when one is due, tells what comes back, and gives the last replies their time.
     ///
     /// Errors: stdout can't be written; the socket is broken.
-    pub fn until_the_end(&mut self, stop: &Stop) -> Result<Outcome> {
+    pub fn until_the_end(&mut self) -> Result<Outcome> {
+        let stop = self.stop;
         let ended = self.probe_until_the_end(stop)?;
         let offered = Some(Rate::of(self.slot, self.clock.ns()));
         self.wait_for_the_last(ended, stop)?;
@@ -271,7 +274,7 @@ impl<'a> Probes<'a> {
     /// Errors: stdout can't be written.
     pub fn say(&mut self, line: &str) -> Result<()> {
         if self.says_more && !self.is_unread {
-            self.is_unread = !screen::print(format!("{line}\n"))?;
+            self.is_unread = !screen::print_until(format!("{line}\n"), self.stop)?;
         }
         Ok(())
     }

@@ -42,6 +42,14 @@ fn a_run_may_end_by_time() {
 }
 
 #[test]
+fn a_schedule_with_little_to_do_takes_its_time_all_the_same() {
+    let port = echo("");
+    let (report, status) = report(&["load", "127.0.0.1", &port, "--rate", "1", "--duration", "300ms"]);
+    assert_eq!((status, &report["ended"], account(&report, "received")), (0, &"duration".into(), 1), "{report}");
+    assert!(report["elapsed_ns"].as_u64() >= Some(300_000_000), "{report}");
+}
+
+#[test]
 fn every_size_can_be_loaded() {
     for (prefix, size) in [("echo -> ", "1"), ("", "24"), ("", "1472"), ("", "9000")] {
         let port = echo(prefix);

@@ -345,6 +345,49 @@ fn ctrl_c_ends_the_wait_for_a_duplicate() {
     assert!(ping.wait().unwrap().success());
 }
 
+/// A reader of stdout who stands still doesn't keep it from ending.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_it_though_nobody_reads_on() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let ping = ["ping", "--interval", "200ms"];
+    let find = ["load", "--find-rate", "--duration", "20ms"];
+    for more in [&ping[..], &["ping", "--json"], &["load", "--duration", "1h"], &["load", "--json"], &find] {
+        let (seen, wait) = std::sync::mpsc::channel();
+        let port = server(move |_, datagram| {
+            let _ = seen.send(());
+            vec![datagram.to_vec()]
+        });
+        let (_reader, stdout) = std::io::pipe().unwrap();
+        let mut filler = stdout.try_clone().unwrap();
+        let mut client = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+            .args(more)
+            .args(["127.0.0.1", &port])
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It is at work, and what it has said by now is said.
+        wait.recv_timeout(PATIENCE).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        // More than a pipe holds: whoever writes waits from now on.
+        std::thread::spawn(move || filler.write_all(&[b'x'; 1024 * 1024]));
+        std::thread::sleep(Duration::from_millis(300));
+        interrupt(&client);
+        let began = Instant::now();
+        while client.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = client.kill();
+        let output = client.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{more:?}: {stderr}");
+        assert!(stderr.ends_with("cannot write to stdout: whoever reads there stands still\n"), "{more:?}: {stderr}");
+    }
+}
+
 #[test]
 #[cfg(unix)]
 fn nobody_reading_on_is_the_end_and_no_error() {
