@@ -178,6 +178,11 @@ fn open(options: &Options) -> Result<End> {
             listener::ask_for_room(NAME, socket, options.receive_buffer).context("cannot set up the socket")?;
         }
     }
+    #[cfg(unix)]
+    if addresses[0].internet().is_none() {
+        let largest_reply = options.prefix.as_bytes().len() + simple::LARGEST_UNIX_DATAGRAM_BYTES;
+        common::sockopt::set_send_buffer(&sockets[0], largest_reply).context("cannot set up the socket")?;
+    }
     let are_shared = false;
     Ok(End {
         sockets,
