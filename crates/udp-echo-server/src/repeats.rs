@@ -25,7 +25,7 @@ mod growth;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::Instant;
 
 use common::prefix::Prefix;
@@ -53,6 +53,8 @@ const TELLING_BYTES: usize = 8;
 /// a datagram than this.
 const PREFIXES_LOOKED_AT: usize = 8;
 const HEAD_BYTES: usize = 2 * Prefix::MOST_BYTES;
+/// So much of a datagram at a time is turned into small letters, to be hashed.
+const PIECE_BYTES: usize = 512;
 
 /// Who sent what lately.
 pub struct Repeats {
@@ -183,6 +185,19 @@ impl Keys<'_> {
     /// This datagram, and no other.
     fn whole(&self, data: &[u8]) -> u64 {
         self.hasher.hash_one(data) ^ self.peer
+    }
+
+    /// This datagram, whether its letters are capital or small. It is read in pieces: to copy a large one costs more.
+    fn in_small_letters(&self, data: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        let mut room = [0; PIECE_BYTES];
+        for piece in data.chunks(PIECE_BYTES) {
+            let small = &mut room[..piece.len()];
+            small.copy_from_slice(piece);
+            small.make_ascii_lowercase();
+            hasher.write(small);
+        }
+        hasher.finish() ^ self.peer
     }
 
     /// All that begin like this one; if it has not enough to tell, those that are the same.
