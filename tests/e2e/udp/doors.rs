@@ -7,7 +7,7 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::peer::{ask, client, echo};
 use crate::doors::{handing_over, server_at};
-use crate::harness::{SOON, Server, command, noise, peer, program, run, run_command};
+use crate::harness::{Process, SOON, Server, command, noise, peer, program, run, run_command};
 
 const NAME: &str = "udp-echo-server";
 const DATAGRAM: &str = "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))";
@@ -55,6 +55,32 @@ fn what_has_no_effect_on_a_socket_that_was_handed_over_is_told_and_not_done() {
         }
         assert!(!stderr.contains(" --port has ") || options.contains(&"--port"), "{stderr}");
         assert!([deserted, alive].iter().all(|path| std::fs::exists(path).unwrap()), "{options:?}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_on_one_in_the_file_system_is_told_too() {
+    let Some(python) = peer("python3") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let socket = format!("s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind('{}')", path.display());
+    let mut options = vec!["--rate-limit 5", "--allow-same-port", "--allow-low-ports"];
+    if cfg!(target_os = "linux") {
+        options.push("--design batch");
+    }
+    let mut command = handing_over(&python, &socket, NAME);
+    command.args(options.iter().flat_map(|option| option.split(' ')));
+    let mut server = Process::start(command);
+    for ready in [format!("{NAME}: listening on unix:{}", path.display()), format!("{NAME}: this machine only")] {
+        assert_eq!(server.line(), ready);
+    }
+    server.signal("TERM");
+    let (status, _, stderr) = server.finish();
+    assert!(status.success(), "{stderr}");
+    for option in options {
+        let option = option.trim_end_matches(" 5");
+        let told = format!("{NAME}: {option} has no effect: the socket that was handed over is in the file system\n");
+        assert_eq!(stderr.matches(&told).count(), 1, "{stderr}");
     }
 }
 
