@@ -67,6 +67,13 @@ pub fn set_receive_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> 
     set(socket, "SO_RCVBUF", bytes, |socket| sockopt::set_socket_recv_buffer_size(socket, bytes))
 }
 
+/// SO_SNDBUF: asks for room for `bytes` of data that nobody has received yet; the kernel doubles it, and caps it at
+/// `net.core.wmem_max`. No datagram through a file can be longer than this room. See socket(7).
+#[cfg(unix)]
+pub fn set_send_buffer(socket: impl AsFd, bytes: usize) -> Result<(), Errno> {
+    set(socket, "SO_SNDBUF", bytes, |socket| sockopt::set_socket_send_buffer_size(socket, bytes))
+}
+
 /// IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: what doesn't fit into a packet of the way there is not sent in fragments, but refused
 /// with `EMSGSIZE`, here or by a router. See ip(7).
 #[cfg(target_os = "linux")]

@@ -65,14 +65,15 @@ impl Network {
             tally.dropped.add(1);
             return;
         }
-        if self.bytes + 2 * (data.len() + EACH_BYTES) > MOST_WAITING_BYTES {
+        let most = faults.truncate.map_or(usize::MAX, |most| most.saturating_add(self.prefix_bytes));
+        // Cut before it is copied: what is cut off would take memory that nobody counts.
+        let kept = &data[..data.len().min(most)];
+        if self.bytes + 2 * (kept.len() + EACH_BYTES) > MOST_WAITING_BYTES {
             tally.no_room.add(1);
             return;
         }
-        let mut reply = Reply { data: data.to_vec(), to, done: Done::default() };
-        let most = faults.truncate.map_or(usize::MAX, |most| most.saturating_add(self.prefix_bytes));
-        reply.done.truncated = reply.data.len() > most;
-        reply.data.truncate(most);
+        let truncated = kept.len() < data.len();
+        let mut reply = Reply { data: kept.to_vec(), to, done: Done { truncated, ..Done::default() } };
         let payload = &mut reply.data[self.prefix_bytes..];
         if falls_into(corrupt, faults.corrupt) && !payload.is_empty() {
             let [low, .., high] = place.to_le_bytes();

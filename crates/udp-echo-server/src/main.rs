@@ -178,6 +178,11 @@ fn open(options: &Options) -> Result<End> {
             listener::ask_for_room(NAME, socket, options.receive_buffer).context("cannot set up the socket")?;
         }
     }
+    #[cfg(unix)]
+    if addresses[0].internet().is_none() {
+        let largest_reply = options.prefix.as_bytes().len() + simple::LARGEST_UNIX_DATAGRAM_BYTES;
+        common::sockopt::set_send_buffer(&sockets[0], largest_reply).context("cannot set up the socket")?;
+    }
     let are_shared = false;
     Ok(End {
         sockets,
@@ -195,7 +200,13 @@ fn say_what_is_not_used(options: &Options, socket: &OwnedFd, local: &Address) ->
     for option in &options.own_socket_only {
         log::line(NAME, format_args!("{option} has no effect: a socket was handed over"));
     }
-    if local.internet().is_some() { listener::look_at_room(NAME, socket, options.receive_buffer) } else { Ok(()) }
+    if local.internet().is_some() {
+        return listener::look_at_room(NAME, socket, options.receive_buffer);
+    }
+    for option in &options.network_only {
+        log::line(NAME, format_args!("{option} has no effect: the socket that was handed over is in the file system"));
+    }
+    Ok(())
 }
 
 /// `socket` and `bind`. There is no `listen` and no `accept`: all clients share this one socket.

@@ -101,6 +101,11 @@ pub struct Options {
     #[cfg(unix)]
     #[arg(skip)]
     pub own_socket_only: Vec<String>,
+
+    /// What else was given, and has no effect on one that was handed over and is in the file system.
+    #[cfg(unix)]
+    #[arg(skip)]
+    pub network_only: Vec<String>,
 }
 
 impl Options {
@@ -115,6 +120,12 @@ impl Options {
             let is_given = |name: &&&str| given.ids().any(|id| id == **name) && !is_default(name);
             let long = |name: &&str| format!("--{}", name.replace('_', "-"));
             options.own_socket_only = OWN_SOCKET_ONLY.iter().filter(is_given).map(long).collect();
+            let network_only = NETWORK_ONLY.iter().filter(|name| !OWN_SOCKET_ONLY.contains(name));
+            options.network_only = network_only.filter(is_given).map(long).collect();
+            #[cfg(target_os = "linux")]
+            if options.design == Some(Design::Batch) {
+                options.network_only.push("--design batch".to_owned());
+            }
         }
         #[cfg(target_os = "linux")]
         if let Some(option) = options.one_for_batch_alone().filter(|_| options.design() != Design::Batch) {

@@ -21,11 +21,17 @@
 //! is never taken for a loop. Only who repeats the prefix itself, or adds the same letters each time, does what a loop
 //! does, and is taken for one.
 
+//!
+//! A client that numbers its datagrams with one byte or two soon has to begin again. With a prefix of ours, a loop has
+//! datagrams as short as that only if the other server cuts off nearly all, or always says the same. Then what comes back
+//! is the same datagram from the second time on, however many loops there are. So of these, only the last few of a source
+//! are remembered. Without a prefix, many short loops look just like such a client, and are taken for loops.
+
 mod growth;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::Instant;
 
 use common::prefix::Prefix;
@@ -49,10 +55,14 @@ const ROW: usize = 4;
 const ROWS: usize = 1 << 15;
 /// By so many bytes, the beginning of a datagram is known again. Fewer may be the same by chance.
 const TELLING_BYTES: usize = 8;
+/// A number of so few bytes soon begins again.
+const SHORT_BYTES: usize = 2;
 /// Our prefix may stand by chance in what the other server puts before it; so many times it is looked at, and no further into
 /// a datagram than this.
 const PREFIXES_LOOKED_AT: usize = 8;
 const HEAD_BYTES: usize = 2 * Prefix::MOST_BYTES;
+/// So much of a datagram at a time is turned into small letters, to be hashed.
+const PIECE_BYTES: usize = 512;
 
 /// Who sent what lately.
 pub struct Repeats {
@@ -107,7 +117,8 @@ impl Repeats {
             let mut places = self.prefix.find_iter(head).take(PREFIXES_LOOKED_AT);
             places.any(|start| self.seen.has(keys.beginning(behind(start))))
         };
-        let is_known = self.seen.add(keys.whole(data));
+        let is_short = data.len() <= SHORT_BYTES && !self.prefix.needle().is_empty();
+        let is_known = self.seen.add(if is_short { keys.short(data) } else { keys.whole(data) });
         self.seen.add(keys.beginning(data));
         if is_known || grew {
             let is_too_much = source.repeats >= MOST_REPEATS;
@@ -183,6 +194,24 @@ impl Keys<'_> {
     /// This datagram, and no other.
     fn whole(&self, data: &[u8]) -> u64 {
         self.hasher.hash_one(data) ^ self.peer
+    }
+
+    /// This datagram, in the one row that all short ones of the source share: each new one displaces another.
+    fn short(&self, data: &[u8]) -> u64 {
+        self.whole(data) >> 32 << 32 | self.peer & u64::from(u32::MAX)
+    }
+
+    /// This datagram, whether its letters are capital or small. It is read in pieces: to copy a large one costs more.
+    fn in_small_letters(&self, data: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        let mut room = [0; PIECE_BYTES];
+        for piece in data.chunks(PIECE_BYTES) {
+            let small = &mut room[..piece.len()];
+            small.copy_from_slice(piece);
+            small.make_ascii_lowercase();
+            hasher.write(small);
+        }
+        hasher.finish() ^ self.peer
     }
 
     /// All that begin like this one; if it has not enough to tell, those that are the same.

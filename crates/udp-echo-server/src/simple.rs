@@ -23,10 +23,10 @@ use crate::server::{Incoming, Server};
 /// a word, and an echo must not be.
 pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 
-/// A socket in the file system has no such field: its datagrams are as large as their sender's buffer, which is less
-/// than this unless a privilege was used.
+/// A socket in the file system has no such field: its datagrams are as large as their sender's buffer lets them be. So
+/// ours is asked for room for such a reply, of which it gets what the system allows (on Linux, `net.core.wmem_max`).
 #[cfg(unix)]
-const LARGEST_UNIX_DATAGRAM_BYTES: usize = 1024 * 1024;
+pub const LARGEST_UNIX_DATAGRAM_BYTES: usize = 1024 * 1024;
 
 /// A network that has taken nothing for so long is no network any more.
 pub const ROOM_WITHIN: Duration = Duration::from_millis(500);

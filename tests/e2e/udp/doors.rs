@@ -3,9 +3,11 @@
 
 use std::os::unix::net::UnixDatagram;
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
+
 use super::peer::{ask, client, echo};
 use crate::doors::{handing_over, server_at};
-use crate::harness::{SOON, Server, command, noise, peer, program, run, run_command};
+use crate::harness::{Process, SOON, Server, command, noise, peer, program, run, run_command};
 
 const NAME: &str = "udp-echo-server";
 const DATAGRAM: &str = "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))";
@@ -57,6 +59,32 @@ fn what_has_no_effect_on_a_socket_that_was_handed_over_is_told_and_not_done() {
 }
 
 #[test]
+fn what_has_no_effect_on_one_in_the_file_system_is_told_too() {
+    let Some(python) = peer("python3") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let socket = format!("s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind('{}')", path.display());
+    let mut options = vec!["--rate-limit 5", "--allow-same-port", "--allow-low-ports"];
+    if cfg!(target_os = "linux") {
+        options.push("--design batch");
+    }
+    let mut command = handing_over(&python, &socket, NAME);
+    command.args(options.iter().flat_map(|option| option.split(' ')));
+    let mut server = Process::start(command);
+    for ready in [format!("{NAME}: listening on unix:{}", path.display()), format!("{NAME}: this machine only")] {
+        assert_eq!(server.line(), ready);
+    }
+    server.signal("TERM");
+    let (status, _, stderr) = server.finish();
+    assert!(status.success(), "{stderr}");
+    for option in options {
+        let option = option.trim_end_matches(" 5");
+        let told = format!("{NAME}: {option} has no effect: the socket that was handed over is in the file system\n");
+        assert_eq!(stderr.matches(&told).count(), 1, "{stderr}");
+    }
+}
+
+#[test]
 fn a_small_receive_buffer_of_a_socket_that_was_handed_over_is_told() {
     let Some(python) = peer("python3") else { return };
     let small = format!("{DATAGRAM}; s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)");
@@ -72,10 +100,18 @@ fn a_datagram_larger_than_the_internets_comes_back_whole_through_a_file() {
         let server = server_at(NAME, &path, fault);
         let client = UnixDatagram::bind(folder.path().join("client.sock")).unwrap();
         client.set_read_timeout(Some(SOON)).unwrap();
-        let mut reply = vec![0; 300_000];
-        // As much as a socket's usual buffer lets one send, on Linux.
-        let sizes = if cfg!(target_os = "linux") { &[65_535, 65_536, 100_000, 150_000][..] } else { &[2000] };
-        for &size in sizes {
+        let mebibyte = 1024 * 1024;
+        set_socket_send_buffer_size(&client, 2 * mebibyte).unwrap();
+        let mut reply = vec![0; 2 * mebibyte];
+        // As much as both buffers let one send.
+        let mut sizes = vec![2000];
+        if cfg!(target_os = "linux") {
+            // The kernel gives twice what is asked for, and keeps 32 bytes.
+            let most = std::fs::read_to_string("/proc/sys/net/core/wmem_max").unwrap().trim().parse::<usize>().unwrap();
+            let room = (2 * most - 32 - echo(b"").len()).min(mebibyte);
+            sizes.extend([65_535, 65_536, 150_000, 230_000, room].into_iter().filter(|size| *size <= room));
+        }
+        for size in sizes {
             client.send_to(&noise(size), &path).unwrap();
             let length = client.recv(&mut reply).unwrap();
             assert!(reply[..length] == echo(&noise(size)), "{length} for {size}");

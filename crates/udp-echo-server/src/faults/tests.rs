@@ -138,6 +138,13 @@ fn what_the_network_has_no_room_for_is_counted() {
 }
 
 #[test]
+fn what_is_cut_off_takes_no_memory() {
+    let (mut network, tally) = (Network::new(faults("--delay 1h --truncate 3"), 0), Tally::default());
+    network.put(&[0; 60_000], from(1), Instant::now(), &tally);
+    assert!(network.queue[0].1.data.capacity() < 100);
+}
+
+#[test]
 fn the_same_seed_is_the_same_network_and_shares_are_kept() {
     let numbers: Vec<[u8; 4]> = (0..10_000u32).map(u32::to_be_bytes).collect();
     let sent: Vec<&[u8]> = numbers.iter().map(|number| &number[..]).collect();

@@ -84,7 +84,7 @@ impl Growth {
 
 impl Sample {
     fn new(data: &[u8], keys: Keys) -> Sample {
-        let in_small_letters = keys.whole(&data.to_ascii_lowercase());
+        let in_small_letters = keys.in_small_letters(data);
         Sample { length: data.len(), first: word(data), last: word(end(data)), in_small_letters }
     }
 

@@ -64,7 +64,7 @@ fn every_loop_ends_whatever_the_two_servers_put_before_a_datagram_or_cut_off_beh
     let forged = forged.map(<[u8]>::to_vec);
     for ours in ["echo -> ", "", "e"] {
         for theirs in ["", "echo -> ", "other: "] {
-            for most_bytes in [LARGEST, 1024, 10] {
+            for most_bytes in [LARGEST, 1024, 10, 3, 2, 1, 0] {
                 for shouts in [false, true] {
                     let other = Other { before: theirs.into(), most_bytes, shouts, ..Other::plain() };
                     let answers = answers(ours, &other, &forged, 1, QUICK);
@@ -82,7 +82,9 @@ fn any_number_of_loops_ends_with_little_more_than_an_answer_each() {
         let of_lengths = |number: usize| vec![(number % 251) as u8; 8 + number % 1400];
         for forged in [(0..count).map(numbered).collect::<Vec<_>>(), (0..count).map(of_lengths).collect()] {
             for ours in ["", "echo -> "] {
-                for (theirs, most_bytes) in [("", LARGEST), ("", 1024), ("other: ", LARGEST), ("echo -> ", 2048)] {
+                for (theirs, most_bytes) in
+                    [("", LARGEST), ("", 1024), ("", 2), ("", 1), ("other: ", LARGEST), ("echo -> ", 2048)]
+                {
                     let other = Other { before: theirs.into(), most_bytes, ..Other::plain() };
                     let answers = answers(ours, &other, &forged, 1, QUICK);
                     // A few of many find their place taken by another. And what the other server adds has to be found
@@ -105,8 +107,12 @@ fn any_number_of_loops_ends_with_little_more_than_an_answer_each() {
 #[test]
 fn loops_with_more_sources_than_are_remembered_end_too() {
     let forged: Vec<_> = (0..20_000u32).map(|number| number.to_be_bytes().to_vec()).collect();
-    let answers = answers("", &Other::plain(), &forged, 20_000, QUICK);
-    assert!(answers < 20_000 * 2 + WAYS * SETS * 101, "{answers}");
+    for (ours, most_bytes) in [("", LARGEST), ("echo -> ", LARGEST), ("echo -> ", 2), ("echo -> ", 1), ("e", 0)] {
+        let other = Other { most_bytes, ..Other::plain() };
+        let answers = answers(ours, &other, &forged, 20_000, QUICK);
+        // A few find their place taken by another.
+        assert!(answers < 20_000 * 3 + WAYS * SETS * 101, "{answers} with {ours:?}, {most_bytes}");
+    }
 }
 
 #[test]
@@ -206,6 +212,30 @@ fn a_client_that_tries_one_size_after_the_other_is_never_taken_for_a_loop() {
 }
 
 #[test]
+fn numbers_that_soon_begin_again_are_answered_if_there_is_a_prefix() {
+    for prefix in ["echo -> ", "e"] {
+        all_are_answered(prefix, "one byte", (0..100_000u32).map(|number| vec![number as u8 % 128]));
+        all_are_answered(
+            prefix,
+            "two bytes",
+            (0..200_000u32).map(|number| (number as u16 % (1 << 15)).to_be_bytes().into()),
+        );
+    }
+}
+
+#[test]
+fn a_server_that_always_says_the_same_comes_to_an_end() {
+    for theirs in ["", "?", "no", "what?"] {
+        for count in [1, 40, 10_000u32] {
+            let forged: Vec<_> = (0..count).map(|number| number.to_be_bytes().to_vec()).collect();
+            let other = Other { before: theirs.into(), most_bytes: 0, ..Other::plain() };
+            let answers = answers("echo -> ", &other, &forged, 1, QUICK);
+            assert!(answers <= 110 + 2 * forged.len(), "{answers} for {count} with {theirs:?}");
+        }
+    }
+}
+
+#[test]
 fn a_text_with_equal_lines_is_answered() {
     let line = |number: u32| match number % 6 {
         0 => b"}".to_vec(),
@@ -239,7 +269,7 @@ proptest! {
         ours in text(),
         theirs in text(),
         shouts: bool,
-        most_bytes in prop_oneof![Just(LARGEST), Just(1024), 64..9000usize],
+        most_bytes in prop_oneof![Just(LARGEST), Just(1024), 64..9000usize, 0..5usize],
         forged in prop::collection::vec(prop::collection::vec(prop_oneof![Just(b'a'), any::<u8>()], 0..60), 1..60),
         long in 0..1500usize,
     ) {
