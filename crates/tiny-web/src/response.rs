@@ -107,13 +107,13 @@ impl Response {
             Body::Page(_) => out.extend_from_slice(constant.cache_control.as_bytes()),
             Body::Part(file, _) => {
                 // The folder's page for what is not there is no version of that, and is kept as all such pages are.
-                if self.status == Status::NOT_FOUND {
-                    out.extend_from_slice(constant.cache_control.as_bytes());
-                } else {
-                    out.extend_from_slice(file.version_fields.as_bytes());
+                let is_missing = self.status == Status::NOT_FOUND;
+                let version = if is_missing { &constant.cache_control } else { &file.version_fields };
+                out.extend_from_slice(version.as_bytes());
+                out.extend_from_slice(file.content_fields.as_bytes());
+                if !is_missing {
                     out.extend_from_slice(file.offer_fields.as_bytes());
                 }
-                out.extend_from_slice(file.content_fields.as_bytes());
             }
         }
         match persistence {
