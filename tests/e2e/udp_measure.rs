@@ -170,21 +170,25 @@ fn no_two_flows_ever_share_a_port() {
     agree(&report, &server, &[("received", "sent"), ("answered", "received"), ("dropped", "strays")]);
 }
 
-/// A way that takes 1,500 bytes at a time.
+/// A server at 192.0.2.1 port 2000, behind a cable that takes 1,500 bytes at a time.
+#[cfg(target_os = "linux")]
+fn server_next_door() -> (crate::namespace::Neighbour, crate::harness::Process) {
+    let neighbour = crate::namespace::Neighbour::new();
+    crate::namespace::ip("addr add 192.0.2.9/24 dev here");
+    neighbour.ip("addr add 192.0.2.1/24 dev there");
+    let mut server = neighbour.command(&crate::harness::program("udp-echo-server"));
+    server.args(["--prefix", ""]);
+    let mut server = crate::harness::Process::start(server);
+    server.line();
+    (neighbour, server)
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
-    use crate::namespace::{Neighbour, inside, ip};
+    use crate::namespace::inside;
     inside(|| {
-        let neighbour = Neighbour::new();
-        ip("addr add 192.0.2.9/24 dev here");
-        neighbour.ip("addr add 192.0.2.1/24 dev there");
-        let mut server = neighbour.command(&crate::harness::program("udp-echo-server"));
-        let mut server = crate::harness::Process::start({
-            server.args(["--prefix", ""]);
-            server
-        });
-        server.line();
+        let (_neighbour, _server) = server_next_door();
         let ping = |more: &[&str]| {
             let arguments =
                 ["ping", "192.0.2.1", "2000", "--count", "2", "--interval", "1ms", "--timeout", "60s", "--prefix", ""];
@@ -209,17 +213,9 @@ fn a_datagram_that_must_not_be_cut_is_not_sent_where_it_does_not_fit() {
 #[test]
 #[cfg(target_os = "linux")]
 fn what_does_not_get_there_is_told_with_its_cause() {
-    use crate::namespace::{Neighbour, inside, ip};
+    use crate::namespace::inside;
     inside(|| {
-        let neighbour = Neighbour::new();
-        ip("addr add 192.0.2.9/24 dev here");
-        neighbour.ip("addr add 192.0.2.1/24 dev there");
-        let mut server = neighbour.command(&crate::harness::program("udp-echo-server"));
-        let mut server = crate::harness::Process::start({
-            server.args(["--prefix", ""]);
-            server
-        });
-        server.line();
+        let (_neighbour, _server) = server_next_door();
         let load = |more: &[&str]| {
             let arguments = ["load", "192.0.2.1", "2000", "--count", "20", "--timeout", "60s", "--prefix", ""];
             run("udp-echo-client", &[&arguments[..], more].concat())
