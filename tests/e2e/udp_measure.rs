@@ -272,28 +272,6 @@ while True:
     }
 }
 
-/// On a terminal, a load shows how far it is, and leaves nothing of that behind.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_terminal_shows_how_far_a_load_is() {
-    use crate::harness::{command, peer, program, run_command};
-    if peer("script").is_none() {
-        return;
-    }
-    let server = Server::start("udp-echo-server", &[]);
-    for more in ["--rate 500 --duration 1s", "--find-rate --duration 500ms --max-loss 100%"] {
-        let client =
-            format!("{} load {} {} {more}", program("udp-echo-client").display(), server.host(), server.port());
-        let mut script = command("script");
-        // script(1) makes a terminal; none has 0 columns.
-        script.args(["-qec", &format!("stty cols 120 rows 30; timeout -s INT 4 {client}"), "/dev/null"]);
-        let outcome = run_command(script, b"");
-        let shown = outcome.text();
-        assert!(shown.contains(" %  ") && shown.contains(" replies/s"), "{shown:?}");
-        assert!(shown.rfind(" replies/s") < shown.rfind("load statistics"), "{shown:?}");
-    }
-}
-
 /// What is answered by the wrong server is not answered by the right one, and does not end the search for it.
 #[test]
 #[cfg(target_os = "linux")]
