@@ -181,7 +181,8 @@ pub struct Measured {
     pub from_send: Summary,
     /// How much the replies' times vary from one to the next, as RFC 3550 has it; None: it was not measured.
     pub jitter_ns: Option<u64>,
-    /// The runs at other rates by which the rate of this one was found; None: it was not looked for.
+    /// The runs at other rates by which the rate of this one was found, and then [`Self::ended`] is about all of them; None: it was
+    /// not looked for.
     pub search: Option<Vec<Trial>>,
 }
 

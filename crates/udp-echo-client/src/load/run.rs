@@ -58,7 +58,8 @@ pub fn run(options: &Options) -> Result<()> {
     };
     if options.find_rate {
         let (measured, found) = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
-        if common.json || found.is_ok() {
+        let has_one = measured.search.iter().flatten().any(|trial| trial.passed);
+        if common.json || has_one {
             let empty = if common.json { "" } else { "\n" };
             screen::print_until(format!("{empty}{}", measured.text(common.json)), &stop)?;
         }
