@@ -235,6 +235,26 @@ fn who_is_refused_is_told_apart_from_who_is_lost_and_ping_goes_on() {
         .stderr(contains(" 3 of 3 refused\nhint: nothing listens there; start the server first, or check the port\n"));
 }
 
+/// A name without an address, and a file without a server: a program is told as well, by every use that measures.
+#[test]
+#[cfg(unix)]
+fn without_an_address_there_is_a_document_of_nothing() {
+    // No name has a part as long as this, so nobody is asked for it.
+    let name = "x".repeat(64);
+    for (host, said) in
+        [(name.as_str(), "cannot resolve "), ("unix:/no/such/file", "cannot reach unix:/no/such/file: ")]
+    {
+        for use_ in [&["ping"][..], &["load"], &["load", "--rate", "1"], &["load", "--find-rate"]] {
+            let arguments = [use_, &[host]].concat();
+            let (report, status) = report(&arguments);
+            assert_eq!((status, &report["ended"], &report["target"]["address"]), (1, &"failed".into(), &"".into()));
+            assert_eq!((account(&report, "sent"), &report["errors"]["connect_failed"]), (0, &1.into()), "{report}");
+            assert_eq!(report["target"]["host"], host);
+            client(&arguments).assert().code(1).stderr(contains(said));
+        }
+    }
+}
+
 /// A server that is asked on every address and answers from one.
 #[test]
 #[cfg(target_os = "linux")]
