@@ -62,7 +62,7 @@ impl Server {
             Err(error) if error.root_cause().downcast_ref().is_some_and(|errno| is_unreachable(*errno)) => {
                 Condition::Gone(exit::describe(&error))
             }
-            Err(error) => Condition::Silent(exit::describe(&error)),
+            Err(error) => Condition::after(&error),
         }
     }
 }
