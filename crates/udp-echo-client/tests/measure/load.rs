@@ -234,18 +234,25 @@ fn requests_too_small_to_be_told_apart_are_refused_in_a_sentence() {
 
 #[test]
 fn ctrl_c_prints_the_summary() {
-    let (seen, wait) = mpsc::channel();
-    let port = server(move |_, datagram| {
-        let _ = seen.send(());
-        vec![datagram.to_vec()]
-    });
-    let load = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["load", "127.0.0.1", &port, "--duration", "30s", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    wait.recv_timeout(PATIENCE).unwrap();
-    interrupt(&load);
-    let output = load.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), &checked(&output.stdout)["ended"]), (Some(0), &"signal".into()));
+    // A search has found nothing yet, but measured something.
+    for (search, status) in [(None, 0), (Some("--find-rate"), 1)] {
+        let (seen, wait) = mpsc::channel();
+        let port = server(move |_, datagram| {
+            let _ = seen.send(());
+            vec![datagram.to_vec()]
+        });
+        let load = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+            .args(["load", "127.0.0.1", &port, "--duration", "30s", "--json"])
+            .args(search)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait.recv_timeout(PATIENCE).unwrap();
+        interrupt(&load);
+        let output = load.wait_with_output().unwrap();
+        let report = checked(&output.stdout);
+        assert_eq!((output.status.code(), &report["ended"]), (Some(status), &"signal".into()), "{output:?}");
+        assert_eq!(report["search"].as_array().map(Vec::len), search.map(|_| 0), "{report}");
+    }
 }
