@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{ci, programs};
+use crate::programs;
 
 /// How the tests learn where the programs are: a JSON object, name -> absolute path.
 const VARIABLE: &str = "E2E_PROGRAMS";
@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 ///
 /// Errors: a program can't be built, or the tests can't be started.
 fn check(arguments: &[OsString]) -> Result<bool> {
-    ci::succeeds(command()?.args(arguments))
+    programs::succeeds(command()?.args(arguments))
 }
 
 /// Whether all tests pass, on a machine that others use too: a few that fail among the others are tried once more, alone, and
@@ -45,7 +45,7 @@ pub fn check_with_second_try() -> Result<bool> {
     if all_passed || failed.is_empty() || failed.len() > SECOND_TRIES {
         return Ok(all_passed);
     }
-    let passes = ci::succeeds(command()?.args(["--exact", "--test-threads=1"]).args(&failed))?;
+    let passes = programs::succeeds(command()?.args(["--exact", "--test-threads=1"]).args(&failed))?;
     if passes {
         println!("FAILED among the others, but passed alone: {}", failed.join(" "));
     }
