@@ -1,11 +1,13 @@
 //! How a measurement ends before its time: by Ctrl-C, or because nobody reads on.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use crate::harness::*;
 
 #[test]
 fn ctrl_c_prints_the_summary() {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command, Stdio};
     let port = echo("echo -> ");
     let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
         .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
@@ -28,9 +30,6 @@ fn ctrl_c_prints_the_summary() {
 /// When every probe has its reply, a second one may still come; but who wants no more does not wait for it.
 #[test]
 fn ctrl_c_ends_the_wait_for_a_duplicate() {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
     let port = server(|_, datagram| {
         std::thread::sleep(Duration::from_millis(500));
         vec![datagram.to_vec()]
@@ -57,9 +56,6 @@ fn ctrl_c_ends_the_wait_for_a_duplicate() {
 /// A reader of stdout who stands still doesn't keep it from ending.
 #[test]
 fn ctrl_c_ends_it_though_nobody_reads_on() {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
     let ping = ["ping", "--interval", "200ms"];
     let find = ["load", "--find-rate", "--duration", "20ms"];
     for more in [&ping[..], &["ping", "--json"], &["load", "--duration", "1h"], &["load", "--json"], &find] {
@@ -98,8 +94,6 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
 
 #[test]
 fn nobody_reading_on_is_the_end_and_no_error() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
     let port = echo("echo -> ");
     let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
         .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
