@@ -15,7 +15,7 @@ use super::{Options, search};
 use crate::PROGRAM;
 use crate::flow::{self, LARGEST_DATAGRAM_BYTES};
 
-/// Descriptors that are not flows: stdin, stdout, stderr, the event queue (2), the signals' pipe (3), a trace file, and some to
+/// Descriptors that are not flows: stdin, stdout, stderr, the event queue (2), the signals' pipe (4), a trace file, and some to
 /// spare.
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Two sockets for each flow.
