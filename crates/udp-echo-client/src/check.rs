@@ -22,7 +22,7 @@ use common::signal::Stop;
 use common::stats::report::{Head, Kind, Target};
 use common::{cli, exit};
 
-use crate::ask::is_unreachable;
+use crate::unreachable::is_unreachable;
 use crate::{NAME, PROGRAM, flow};
 use catalogue::ALL;
 use server::Server;

@@ -10,7 +10,7 @@ use common::exit;
 
 use super::client::{Client, SENDINGS};
 use super::manner::Manner;
-use crate::ask::is_unreachable;
+use crate::unreachable::is_unreachable;
 
 /// No check asks more often one thing after the other than half as often as this.
 const ROUND_TRIPS: u32 = 200;

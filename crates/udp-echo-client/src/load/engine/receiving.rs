@@ -6,8 +6,8 @@ use common::berkeley::recvfrom;
 
 use super::super::wire::Input;
 use super::Engine;
-use crate::ask::is_unreachable;
 use crate::ledger::Kind;
+use crate::unreachable::is_unreachable;
 
 /// How often a flow that always has more may be read in a row, before the others have their turn.
 const RECEIVES_A_TURN: usize = 16;
