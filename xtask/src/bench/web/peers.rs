@@ -52,6 +52,9 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     };
     let mut lineup = Lineup::of([ours_with(bench, &[])?]);
 
+    if bench.smoke {
+        return Ok(lineup);
+    }
     let has_nginx = works("nginx", &["-v"]);
     let command = ["nginx", "-c", SETTINGS, "-e", "stderr", "-g", "daemon off;"];
     let nginx = with_settings(NGINX, &command, "nginx.conf", include_str!("peers/nginx.conf"));
