@@ -122,7 +122,7 @@ fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     });
     cases[0].bar = Some(MOST_IDLE_BYTES);
     let title = "Memory of the process for an idle connection";
-    let title = format!("{title}, of {} (darkhttpd 1,000, http.server 200)", grouped(connections as u64));
+    let title = format!("{title}, of {} (darkhttpd 1,000, nginx 500, http.server 200)", grouped(connections as u64));
     bench.table(&title, "bytes", Ratio::OursByOther, &cases).map(Some)
 }
 
