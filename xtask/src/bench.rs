@@ -16,7 +16,7 @@ mod web;
 pub mod workshop;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -62,6 +62,10 @@ pub struct Rounds {
     /// Also write every sample to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Also write one table to FILE, as Markdown: a line for each server, and a column for each scene that compares them
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 // How thoroughly.
@@ -143,7 +147,7 @@ impl Bench {
     /// `figures`: what they are.
     ///
     /// Errors: our own server can't be measured; the report can't be written.
-    fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, json: Option<&PathBuf>) -> Result<ExitCode> {
+    fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, to: &Rounds) -> Result<ExitCode> {
         self.introduce();
         let width = lineup.subjects.iter().map(|subject| subject.name.len()).max().unwrap_or(0);
         for subject in &lineup.subjects {
@@ -157,14 +161,19 @@ impl Bench {
             print!("\n{}", table.text());
             tables.push(table);
         }
-        if let Some(path) = json {
+        let write =
+            |path: &Path, text| fs::write(path, text).with_context(|| format!("cannot write {}", path.display()));
+        if let Some(path) = &to.markdown {
+            write(path, table::markdown(&tables))?;
+        }
+        if let Some(path) = &to.json {
             let command = |it: &subjects::Subject| json!({ "name": it.name, "command": it.shown() });
             let report = json!({
                 "schema": 1, "machine": measure::machine(&self.all_cores), "runs": self.runs,
                 "servers": lineup.subjects.iter().map(command).collect::<Vec<_>>(), "missing": lineup.missing,
                 "tables": tables.iter().map(Table::json).collect::<Vec<_>>(),
             });
-            fs::write(path, format!("{report:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, format!("{report:#}\n"))?;
         }
         Ok(if conclude(&tables) || self.smoke { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

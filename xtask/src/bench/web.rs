@@ -75,5 +75,5 @@ pub fn run(options: &Options) -> Result<ExitCode> {
          TCP sends as {} allows (net.ipv4.tcp_congestion_control)",
         control.trim()
     );
-    bench.report(&lineup, &figures, makes, options.rounds.json.as_ref())
+    bench.report(&lineup, &figures, makes, &options.rounds)
 }

@@ -56,7 +56,7 @@ fn table(
         let run = move || measure(bench, server, generator.as_deref(), connections, figure.is_processor_time);
         Case { name: name.to_owned(), measure: Some(Box::new(run)), bar }
     };
-    let mut cases = vec![case("ours", None, None), case("bare loop", Some(bare), Some(figure.bars[0]))];
+    let mut cases = vec![case("our load", None, None), case("bare loop", Some(bare), Some(figure.bars[0]))];
     cases.push(match &go {
         Some(go) => case("Go", Some(go), Some(figure.bars[1])),
         None => Case { name: "Go".to_owned(), measure: None, bar: Some(figure.bars[1]) },
