@@ -37,7 +37,7 @@ enum Step {
     Labs,
     /// Each exercise begins without a warning, and its tests fail
     Exercises,
-    /// The benches and the comparison of the designs end, and have a figure for ours; whatever it is
+    /// Each scene of the benches, and the comparison of the designs, ends and has a figure for ours; whatever it is
     Bench,
     /// A minute of bytes that nobody would think of, where cargo-fuzz and a nightly compiler are there
     Fuzz,

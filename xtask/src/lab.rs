@@ -194,23 +194,23 @@ fn cargo_there(command: &str, directory: &Path) -> Result<()> {
 }
 
 /// One directory for what is built of all the copies, so that most of it is built once.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
     crate::root().join(target).join("labs")
 }
 
 /// A temporary directory, removed at the end.
-struct Place(PathBuf);
+pub struct Place(pub PathBuf);
 
 impl Place {
     /// The same each time: what cargo built there the last time is still good. Not in the workspace: cargo would see it.
-    fn of(what: &str) -> Place {
+    pub fn of(what: &str) -> Place {
         let mut hasher = DefaultHasher::new();
         crate::root().hash(&mut hasher);
         Place(std::env::temp_dir().join(format!("xtask-{what}-{:016x}", hasher.finish())))
     }
 
-    fn clear(&self) -> Result<()> {
+    pub fn clear(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("cannot remove {}", self.0.display()))
