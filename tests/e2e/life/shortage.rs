@@ -124,6 +124,22 @@ fn nobody_reading_stdout_or_stderr_is_not_the_end() {
     }
 }
 
+/// Whether all threads of a process wait for something to happen: what they have begun to say, they have said.
+#[cfg(target_os = "linux")]
+fn is_idle(id: u32) -> bool {
+    std::fs::read_dir(format!("/proc/{id}/task")).unwrap().all(|task| {
+        // A thread may have ended meanwhile. The name of the program, which may have any bytes in it, ends with the last bracket.
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+    })
+}
+
+/// Elsewhere that isn't told.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_idle(_: u32) -> bool {
+    true
+}
+
 /// Of a pipe that is full, and that nobody reads from: a terminal that was stopped with Ctrl-S, a log that is paged through.
 #[test]
 #[cfg(unix)]
@@ -131,6 +147,7 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     for (name, reads_on) in SERVERS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
         let (reader, mut writer) = std::io::pipe().unwrap();
+        let pipe = reader.try_clone().unwrap();
         let mut command = command(program(name));
         let own = if name == "tiny-web" { "--drain=0s" } else { "--verbose" };
         command.args(["--host", "127.0.0.1", "--port", "0", "--trace", own]);
@@ -141,6 +158,17 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
         let ready = lines.find(|line| line.contains(": listening on ")).unwrap();
         let port = ready.rsplit(':').next().unwrap().to_owned();
         assert_eq!(lines.next(), Some(format!("{name}: this machine only")));
+        let visit = || match name {
+            "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
+        };
+        // The pipe must not become full between a server's look whether it has room and what is written then: that would wait
+        // for a reader, as it would if somebody else wrote to a log at the same moment. So the server has to have said all.
+        visit();
+        let last = if name == "udp-echo-server" { "UDP server: " } else { " close(" };
+        assert!(lines.any(|line| line.contains(last)));
+        eventually("a server that waits", || is_idle(server.id()));
         let mut has_room = || {
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut [PollFd::new(&writer, PollFlags::OUT)], Some(&at_once)).unwrap() > 0 && {
@@ -149,15 +177,12 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
             }
         };
         while has_room() {}
-        let visit = || match name {
-            "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-            "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-            _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
-        };
         (0..3).for_each(|_| visit());
         if reads_on {
             drop(writer);
             let reader = thread::spawn(move || lines.collect::<Vec<_>>());
+            // Then there is room for all that comes, even if the reader is held up.
+            eventually("an empty pipe", || rustix::io::ioctl_fionread(&pipe).unwrap() == 0);
             visit();
             signal_process(server.id(), "TERM");
             assert!(server.wait().unwrap().success());
