@@ -78,16 +78,16 @@ fn a_late_reply_is_neither_lost_nor_in_time() {
         let answer = |datagram: &[u8]| drop(socket.send_to(datagram, from));
         match number {
             0 => first = Some(datagram.to_vec()),
-            // A second is sent when the first is overdue.
+            // The second is sent when the first is overdue, and a little is left of the time for those that are late.
             _ => {
                 answer(datagram);
                 first.take().iter().for_each(|first| answer(first));
             }
         }
     });
-    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "2s", "--timeout", "1s"];
+    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "3100ms", "--timeout", "3s"];
     let run = client(&ping).assert().code(1);
-    run.stdout(contains("no reply to seq=0 within 1s\n"))
+    run.stdout(contains("no reply to seq=0 within 3s\n"))
         .stdout(is_match(r"seq=0 time=[0-9.]+ ms \(late, out of order\)\n").unwrap())
         .stdout(contains("\n2 sent, 1 received, 0 lost, 1 late (50.0 % without a right reply in time); besides 1 out of order, time "));
 }
@@ -103,14 +103,21 @@ fn late_is_not_lost_however_short_the_timeout_is() {
         &["load", "--rate", "1000"],
     ];
     for measurement in measurements {
-        let port = server(|number, datagram| {
-            std::thread::sleep(std::time::Duration::from_millis(if number == 0 { 250 } else { 0 }));
-            vec![datagram.to_vec()]
-        });
-        let way = ["127.0.0.1", &port, "--count", "4", "--timeout", "50ms"];
-        let (report, _) = report(&[&measurement[..1], &way, &measurement[1..]].concat());
-        let numbers = ["received", "late", "lost"].map(|name| account(&report, name));
-        assert!(numbers[1] > 0 && numbers[0] + numbers[1] == 4, "{report}");
+        // A busy machine may take longer than that second.
+        for is_last in [false, false, false, false, true] {
+            let port = server(|number, datagram| {
+                std::thread::sleep(std::time::Duration::from_millis(if number == 0 { 250 } else { 0 }));
+                vec![datagram.to_vec()]
+            });
+            let way = ["127.0.0.1", &port, "--count", "4", "--timeout", "50ms"];
+            let (report, _) = report(&[&measurement[..1], &way, &measurement[1..]].concat());
+            let numbers = ["received", "late", "lost"].map(|name| account(&report, name));
+            let is_right = numbers[1] > 0 && numbers[0] + numbers[1] == 4;
+            assert!(is_right || !is_last, "{report}");
+            if is_right {
+                break;
+            }
+        }
     }
 }
 
@@ -326,30 +333,34 @@ fn ctrl_c_ends_the_wait_for_a_duplicate() {
         std::thread::sleep(Duration::from_millis(500));
         vec![datagram.to_vec()]
     });
-    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--count", "1"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut screen = BufReader::new(ping.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("seq=0") {
-        line.clear();
-        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
-    }
-    let asked = Instant::now();
-    interrupt(&ping);
-    screen.read_to_string(&mut line).unwrap();
-    assert!(asked.elapsed() < Duration::from_millis(700), "{:?}", asked.elapsed());
-    assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
-    assert!(ping.wait().unwrap().success());
+    let wait = || {
+        let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+            .args(["ping", "127.0.0.1", &port, "--count", "1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut screen = BufReader::new(ping.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("seq=0") {
+            line.clear();
+            assert_ne!(screen.read_line(&mut line).unwrap(), 0);
+        }
+        let asked = Instant::now();
+        interrupt(&ping);
+        screen.read_to_string(&mut line).unwrap();
+        let waited = asked.elapsed();
+        assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
+        assert!(ping.wait().unwrap().success());
+        waited
+    };
+    // It would be a second each time. A busy machine may take that long, but not always.
+    assert!((0..5).any(|_| wait() < Duration::from_millis(700)));
 }
 
 /// A reader of stdout who stands still doesn't keep it from ending.
 #[test]
 #[cfg(unix)]
 fn ctrl_c_ends_it_though_nobody_reads_on() {
-    use std::io::Write;
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
     let ping = ["ping", "--interval", "200ms"];
@@ -361,7 +372,7 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
             vec![datagram.to_vec()]
         });
         let (_reader, stdout) = std::io::pipe().unwrap();
-        let mut filler = stdout.try_clone().unwrap();
+        let pipe = stdout.try_clone().unwrap();
         let mut client = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
             .args(more)
             .args(["127.0.0.1", &port])
@@ -369,11 +380,10 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It is at work, and what it has said by now is said.
+        // It is at work. Whoever writes waits from now on.
         wait.recv_timeout(PATIENCE).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        // More than a pipe holds: whoever writes waits from now on.
-        std::thread::spawn(move || filler.write_all(&[b'x'; 1024 * 1024]));
+        fill(&pipe);
+        // Not to wait for anything, but so that it has a line to say.
         std::thread::sleep(Duration::from_millis(300));
         interrupt(&client);
         let began = Instant::now();
