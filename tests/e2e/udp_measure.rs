@@ -329,7 +329,7 @@ fn of_a_name_with_two_addresses_the_one_that_answers_is_measured() {
         hosts("::1 both.test\n127.0.0.1 both.test\n");
         let server = Server::start("udp-echo-server", &[]);
         let port = server.port();
-        let ping = run("udp-echo-client", &["ping", "both.test", &port, "--count", "1"]);
+        let ping = run("udp-echo-client", &["ping", "both.test", &port, "--count", "1", "--timeout", "60s"]);
         assert!(ping.text().starts_with(&format!("PING both.test (127.0.0.1:{port}): 64 bytes\n")), "{ping:?}");
         let (_, _, stderr) = server.stop();
         // One more, by which it was found.

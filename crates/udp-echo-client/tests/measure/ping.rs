@@ -305,7 +305,7 @@ fn ctrl_c_prints_the_summary() {
     use std::process::{Command, Stdio};
     let port = echo("echo -> ");
     let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
+        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--timeout", "30s", "--deadline", "30s"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -405,7 +405,7 @@ fn nobody_reading_on_is_the_end_and_no_error() {
     use std::process::{Command, Stdio};
     let port = echo("echo -> ");
     let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
+        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--timeout", "30s", "--deadline", "30s"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
