@@ -185,6 +185,24 @@ fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
     });
 }
 
+/// Each continuation interrupts what the server waits in.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_silent_client_is_cut_off_by_a_server_that_is_stopped_and_continued_all_the_time() {
+    for (name, design) in [("tcp-echo-server", "threads"), ("tcp-echo-server", "events"), ("tiny-web", "")] {
+        let design: &[&str] = if design.is_empty() { &[] } else { &["--design", design] };
+        let server = Server::start(name, &[&["--idle-timeout", "1s"], design].concat());
+        let mut silent = server.connect();
+        silent.set_nonblocking(true).unwrap();
+        eventually("the end of the silent one", || {
+            server.process.signal("STOP");
+            server.process.signal("CONT");
+            silent.read(&mut [0]).is_ok_and(|length| length == 0)
+        });
+        assert!(server.stop().0.success());
+    }
+}
+
 #[test]
 fn once_means_one_client() {
     for design in ["iterative", "threads", "events"] {
