@@ -10,7 +10,6 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::ci;
 use crate::exercise;
 use crate::programs::{self, FIVE};
 
@@ -187,8 +186,8 @@ fn cargo(directory: &Path) -> Command {
 fn cargo_there(command: &str, directory: &Path) -> Result<()> {
     let mut first = cargo(directory);
     first.args(["build", "--all-targets", "--offline"]);
-    let offline = ci::succeeds(first.stdout(Stdio::null()).stderr(Stdio::null()))?;
-    if !ci::succeeds(cargo(directory).args(["--quiet", command]).args(offline.then_some("--offline")))? {
+    let offline = programs::succeeds(first.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    if !programs::succeeds(cargo(directory).args(["--quiet", command]).args(offline.then_some("--offline")))? {
         bail!("cannot {command} the copy in {}", directory.display());
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::bench::subjects::{OURS, Subject};
 use crate::bench::table::{Row, Table};
 use crate::bench::workshop::works;
 use crate::programs::Executables;
-use crate::{ci, lab, programs};
+use crate::{lab, programs};
 
 /// The program that is copied, and the condition in its copy of `common`.
 const PROGRAM: &str = "tcp-echo-server";
@@ -68,7 +68,7 @@ fn build(bench: &Bench, copy: &Path, name: &str) -> Result<PathBuf> {
     let mut command = std::process::Command::new("taskset");
     command.args(["-c", &bench.all_cores()]).arg(programs::cargo().get_program()).current_dir(copy);
     command.args(["build", "--release", "--quiet", "--package", PROGRAM, "--target-dir"]).arg(&target);
-    ensure!(ci::succeeds(command.env("CARGO_PROFILE_RELEASE_LTO", "thin"))?, "cannot build the copy");
+    ensure!(programs::succeeds(command.env("CARGO_PROFILE_RELEASE_LTO", "thin"))?, "cannot build the copy");
     let program = bench.workshop.0.join(name);
     fs::copy(target.join("release").join(PROGRAM), &program).context("cannot copy what was built")?;
     Ok(program)
