@@ -12,7 +12,7 @@ use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use process::{Outcome, Process, run, run_command, run_with_input, run_within, signal_process};
+pub use process::{Outcome, Process, run, run_command, run_with_input, run_within, signal_process, threads_are};
 pub use programs::{any_peer, command, peer, program, skip};
 
 /// The bound on everything that should happen at once. A machine under load may take this long; a program that hangs takes

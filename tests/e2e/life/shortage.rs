@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::{SERVERS, shell};
-use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process};
+use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process, threads_are};
 
 #[test]
 fn a_client_too_many_waits_until_another_has_gone() {
@@ -124,22 +124,6 @@ fn nobody_reading_stdout_or_stderr_is_not_the_end() {
     }
 }
 
-/// Whether all threads of a process wait for something to happen: what they have begun to say, they have said.
-#[cfg(target_os = "linux")]
-fn is_idle(id: u32) -> bool {
-    std::fs::read_dir(format!("/proc/{id}/task")).unwrap().all(|task| {
-        // A thread may have ended meanwhile. The name of the program, which may have any bytes in it, ends with the last bracket.
-        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
-    })
-}
-
-/// Elsewhere that isn't told.
-#[cfg(all(unix, not(target_os = "linux")))]
-fn is_idle(_: u32) -> bool {
-    true
-}
-
 /// Of a pipe that is full, and that nobody reads from: a terminal that was stopped with Ctrl-S, a log that is paged through.
 #[test]
 #[cfg(unix)]
@@ -164,11 +148,12 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
             _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
         };
         // The pipe must not become full between a server's look whether it has room and what is written then: that would wait
-        // for a reader, as it would if somebody else wrote to a log at the same moment. So the server has to have said all.
+        // for a reader, as it would if somebody else wrote to a log at the same moment. So the server has to have said all: its
+        // threads wait for something to happen.
         visit();
         let last = if name == "udp-echo-server" { "UDP server: " } else { " close(" };
         assert!(lines.any(|line| line.contains(last)));
-        eventually("a server that waits", || is_idle(server.id()));
+        eventually("a server that waits", || threads_are(server.id(), 'S'));
         let mut has_room = || {
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut [PollFd::new(&writer, PollFlags::OUT)], Some(&at_once)).unwrap() > 0 && {
@@ -260,7 +245,9 @@ fn with_eight_threads(folder: &std::path::Path, user: u32) -> Option<std::proces
     // The limit counts the processes of a user, and root has none: so somebody else, who may read this copy.
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("tcp-echo-server");
-    std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
+    // By another process: what this one has open for writing, one that another test is just starting has for a moment as well,
+    // and a file that somebody may write to can't be executed.
+    assert!(std::process::Command::new("cp").arg(program("tcp-echo-server")).arg(&copy).status().unwrap().success());
     let mut somebody = command("setpriv");
     // Of two runs of a test at the same time, each is another.
     let user = (user + std::process::id() % 20_000).to_string();
