@@ -12,7 +12,7 @@ use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use process::{Outcome, Process, run, run_command, run_with_input, run_within, signal_process};
+pub use process::{Outcome, Process, run, run_command, run_with_input, run_within, signal_process, threads_are};
 pub use programs::{any_peer, command, peer, program, skip};
 
 /// The bound on everything that should happen at once. A machine under load may take this long; a program that hangs takes
@@ -110,6 +110,39 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Does something that needs a steady hand, and once more if it fails and the machine has kept it from going on for longer than
+/// `most`. What fails without that has failed.
+#[track_caller]
+pub fn steadily(most: Duration, mut does: impl FnMut(&mut Pace) -> Result<(), String>) {
+    const MOST_TIMES: usize = 5;
+    for number in 1.. {
+        let mut pace = Pace { last: Instant::now(), longest: Duration::ZERO };
+        let Err(fault) = does(&mut pace) else { return };
+        pace.goes_on();
+        assert!(pace.longest > most && number < MOST_TIMES, "{fault} (kept waiting for up to {:?})", pace.longest);
+    }
+}
+
+/// How steady a hand is.
+pub struct Pace {
+    last: Instant,
+    longest: Duration,
+}
+
+impl Pace {
+    /// Something has been done.
+    pub fn goes_on(&mut self) {
+        self.longest = self.longest.max(self.last.elapsed());
+        self.last = Instant::now();
+    }
+
+    /// The same, and then some time passes: not to wait for anything, but to be slow.
+    pub fn slows_down(&mut self, time: Duration) {
+        self.goes_on();
+        thread::sleep(time);
     }
 }
 

@@ -9,9 +9,11 @@ use std::net::Shutdown;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Process, Server, command, eventually, noise, program, run, run_command, without_account, without_prefix,
+    Process, SOON, Server, command, eventually, noise, program, run, run_command, steadily, without_account,
+    without_prefix,
 };
 
 const SERVERS: [&str; 3] = ["tcp-echo-server", "udp-echo-server", "tiny-web"];
@@ -164,24 +166,43 @@ fn a_second_signal_ends_a_server_now() {
 
 #[test]
 fn a_silent_client_is_cut_off_and_a_busy_one_is_not() {
-    // Longer than a busy machine leaves the other one without a turn.
-    let server = Server::start("tcp-echo-server", &["--idle-timeout", "5s"]);
-    let mut silent = server.connect();
-    let mut busy = server.connect();
-    silent.set_nonblocking(true).unwrap();
-    let mut reply = [0; 9];
-    let mut answers = 0;
-    eventually("the end of the silent one", || {
-        busy.write_all(b"x").unwrap();
-        busy.read_exact(&mut reply).unwrap();
-        answers += 1;
-        silent.read(&mut reply).is_ok_and(|length| length == 0)
+    steadily(Duration::from_secs(1), |pace| {
+        let server = Server::start("tcp-echo-server", &["--idle-timeout", "3s"]);
+        let mut silent = server.connect();
+        let mut busy = server.connect();
+        silent.set_nonblocking(true).unwrap();
+        let (mut reply, mut answers, start) = ([0; 9], 0, Instant::now());
+        while !silent.read(&mut reply).is_ok_and(|length| length == 0) {
+            assert!(start.elapsed() < SOON, "the silent one is not cut off");
+            let answered = busy.write_all(b"x").and_then(|()| busy.read_exact(&mut reply));
+            answered.map_err(|error| format!("after {answers} answers: {error}"))?;
+            answers += 1;
+            pace.slows_down(Duration::from_millis(5));
+        }
+        server.process.stderr_has(": silent for 3s");
+        drop((silent, busy));
+        let (status, _, stderr) = server.stop();
+        let is_right = answers > 1 && status.success() && stderr.contains(", timed out 1");
+        if is_right { Ok(()) } else { Err(format!("{answers}, {status}: {stderr}")) }
     });
-    assert!(answers > 1);
-    server.process.stderr_has(": silent for 5s");
-    drop((silent, busy));
-    let (status, _, stderr) = server.stop();
-    assert!(status.success() && stderr.contains(", timed out 1"), "{status}: {stderr}");
+}
+
+/// Each continuation interrupts what the server waits in.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_silent_client_is_cut_off_by_a_server_that_is_stopped_and_continued_all_the_time() {
+    for (name, design) in [("tcp-echo-server", "threads"), ("tcp-echo-server", "events"), ("tiny-web", "")] {
+        let design: &[&str] = if design.is_empty() { &[] } else { &["--design", design] };
+        let server = Server::start(name, &[&["--idle-timeout", "1s"], design].concat());
+        let mut silent = server.connect();
+        silent.set_nonblocking(true).unwrap();
+        eventually("the end of the silent one", || {
+            server.process.signal("STOP");
+            server.process.signal("CONT");
+            silent.read(&mut [0]).is_ok_and(|length| length == 0)
+        });
+        assert!(server.stop().0.success());
+    }
 }
 
 #[test]

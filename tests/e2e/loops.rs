@@ -59,6 +59,15 @@ fn number(account: &str, what: &str) -> usize {
     part.map_or(0, |number| number.parse().unwrap())
 }
 
+/// A number of the account that a server gives on request, which is the last whole line that it has said by now.
+fn number_so_far(server: &Server, what: &str) -> usize {
+    server.process.signal("USR1");
+    let said = server.process.stderr();
+    // Of the last line, perhaps only the beginning has been read.
+    let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    number(whole.lines().last().unwrap_or_default(), what)
+}
+
 /// Sends to `to` what is to go round for ever, in the name of `from`.
 fn forge_five(from: SocketAddrV4, to: SocketAddrV4) {
     let large = noise(1400);
@@ -129,14 +138,7 @@ fn two_of_our_servers_with_several_workers_come_to_an_end() {
         let servers = [2001, 2002].map(|port| server("127.0.0.1", port, &["--workers", "3"]));
         forge_five(local(1, 2002), local(1, 2001));
         eventually("the end of all five", || {
-            let refused = servers.iter().map(|server| {
-                server.process.signal("USR1");
-                let said = server.process.stderr();
-                // Of the last line, perhaps only the beginning has been read.
-                let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
-                number(whole.lines().last().unwrap_or_default(), "in a loop")
-            });
-            refused.sum::<usize>() == FORGED
+            servers.iter().map(|server| number_so_far(server, "in a loop")).sum::<usize>() == FORGED
         });
         let received: usize = servers.map(|server| number(&account(server).0, "received")).iter().sum();
         assert!(received as u64 <= MOST_DATAGRAMS, "{received}");

@@ -70,25 +70,31 @@ fn watch(name: &str, others: &[i64], tell: Tell, play: &dyn Fn(Command) -> Strin
 /// descriptors in `others`, and what strace sees is the same without a trace.
 #[track_caller]
 fn tells_what_strace_sees(name: &str, others: &[i64], order: Order, play: &dyn Fn(Command) -> String) {
-    let mut traced = Vec::new();
-    for tell in [Tell::Json, Tell::Text] {
-        let Some((seen, told)) = watch(name, others, tell, play) else { return };
-        assert!(!seen.is_empty(), "strace saw nothing");
-        assert_eq!(
-            in_order(&told, order),
-            in_order(&seen, order),
-            "{name}: what it told, and what strace saw ({tell:?})"
-        );
-        traced = seen;
+    // A busy machine may hold somebody up, in one of the runs, for longer than a server waits for a client to leave.
+    for is_last in [false, false, true] {
+        let mut traced = Vec::new();
+        for tell in [Tell::Json, Tell::Text] {
+            let Some((seen, told)) = watch(name, others, tell, play) else { return };
+            assert!(!seen.is_empty(), "strace saw nothing");
+            assert_eq!(
+                in_order(&told, order),
+                in_order(&seen, order),
+                "{name}: what it told, and what strace saw ({tell:?})"
+            );
+            traced = seen;
+        }
+        let (untraced, _) = watch(name, others, Tell::Nothing, play).unwrap();
+        // The one thing a trace asks for itself: the local address that `connect` has settled.
+        let mut last = String::new();
+        traced.retain(|call| {
+            let last = std::mem::replace(&mut last, call.name.clone());
+            call.name != "getsockname" || last != "connect"
+        });
+        let (traced, untraced) = (outline(traced, order), outline(untraced, order));
+        if traced == untraced || is_last {
+            return assert_eq!(traced, untraced, "{name}: with a trace, and without");
+        }
     }
-    let (untraced, _) = watch(name, others, Tell::Nothing, play).unwrap();
-    // The one thing a trace asks for itself: the local address that `connect` has settled.
-    let mut last = String::new();
-    traced.retain(|call| {
-        let last = std::mem::replace(&mut last, call.name.clone());
-        call.name != "getsockname" || last != "connect"
-    });
-    assert_eq!(outline(traced, order), outline(untraced, order), "{name}: with a trace, and without");
 }
 
 /// What is the same each time a program does the same: not ports and dates, nor the numbers of descriptors, which depend on

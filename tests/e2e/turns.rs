@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Server, connect, noise};
+use crate::harness::{Server, connect, noise, steadily};
 use crate::trace::strace::watching;
 
 #[test]
@@ -16,26 +16,34 @@ fn who_reads_slowly_but_steadily_gets_everything() {
     let payload = noise(16 << 20);
     let idle = Duration::from_secs(2);
     for design in ["threads", "events"] {
-        let server = Server::start("tcp-echo-server", &["--design", design, "--prefix", "", "--idle-timeout", "2s"]);
-        let client = server.connect();
-        let reply = thread::scope(|scope| {
-            scope.spawn(|| {
-                (&client).write_all(&payload).unwrap();
-                client.shutdown(Shutdown::Write).unwrap();
+        steadily(idle / 10, |pace| {
+            let server =
+                Server::start("tcp-echo-server", &["--design", design, "--prefix", "", "--idle-timeout", "2s"]);
+            let client = server.connect();
+            let mut reply = Vec::new();
+            let end = thread::scope(|scope| {
+                scope.spawn(|| (&client).write_all(&payload).and_then(|()| client.shutdown(Shutdown::Write)));
+                let mut piece = [0; 10_000];
+                // So slowly that the kernel doesn't tell of room within what the server allows, nor within twice that.
+                let start = Instant::now();
+                while start.elapsed() < idle * 5 / 2 {
+                    let length = (&client).read(&mut piece)?;
+                    reply.extend_from_slice(&piece[..length]);
+                    pace.slows_down(Duration::from_millis(50));
+                }
+                loop {
+                    pace.goes_on();
+                    match (&client).read(&mut piece)? {
+                        0 => return std::io::Result::Ok(()),
+                        length => reply.extend_from_slice(&piece[..length]),
+                    }
+                }
             });
-            let (mut reply, mut piece) = (Vec::new(), [0; 10_000]);
-            // So slowly that the kernel doesn't tell of room within what the server allows, nor within twice that.
-            let start = Instant::now();
-            while start.elapsed() < idle * 5 / 2 {
-                let length = (&client).read(&mut piece).unwrap();
-                reply.extend_from_slice(&piece[..length]);
-                thread::sleep(Duration::from_millis(50));
-            }
-            (&client).read_to_end(&mut reply).unwrap();
-            reply
+            let said = server.stops_well();
+            let is_right = end.is_ok() && reply == payload && said.is_empty();
+            let fault = || format!("{design}: {} of {} bytes, {end:?}: {said}", reply.len(), payload.len());
+            if is_right { Ok(()) } else { Err(fault()) }
         });
-        assert!(reply == payload, "{design}: {} of {} bytes", reply.len(), payload.len());
-        assert_eq!(server.stops_well(), "", "{design}");
     }
 }
 

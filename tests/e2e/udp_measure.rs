@@ -13,6 +13,8 @@ use crate::harness::{Server, run};
 const COUNT: &str = "500";
 /// Of larger ones there is room for fewer.
 const COUNT_OF_LARGE: &str = "150";
+/// How often something is measured that a busy machine disturbs each time.
+const MOST_MEASUREMENTS: usize = 5;
 
 /// A measurement of a server with these faults: the client's account, and the server's last words.
 fn measured(faults: &[&str], client: &[&str]) -> (Value, Counts) {
@@ -25,6 +27,22 @@ fn measured(faults: &[&str], client: &[&str]) -> (Value, Counts) {
     let account = account.unwrap_or_else(|| panic!("{stderr:?}"));
     let count = |part: &str| part.rsplit_once(' ').map(|(name, number)| (name.to_owned(), number.parse().unwrap()));
     (report, Counts(account.split(", ").filter_map(count).collect()))
+}
+
+/// The same, once more if something has come too late to be counted: a busy machine may hold up the server between a reply and
+/// its copy, or either of the two for longer than the timeout, or until a socket is full. What else they don't agree on is a
+/// mistake.
+fn undisturbed(faults: &[&str], client: &[&str]) -> (Value, Counts) {
+    let mut result = measured(faults, client);
+    for _ in 1..MOST_MEASUREMENTS {
+        let (report, server) = &result;
+        let account = |name: &str| report["account"][name].as_u64().unwrap();
+        if account("late") == 0 && account("duplicates") >= server.of("duplicated") && server.of("kernel drops") == 0 {
+            break;
+        }
+        result = measured(faults, client);
+    }
+    result
 }
 
 /// What a server says that it has done.
@@ -71,7 +89,7 @@ const ALL: [(&str, &str); 5] = [
 fn what_is_dropped_duplicated_and_reordered_is_counted_exactly() {
     for client in both(COUNT) {
         let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%"];
-        let (report, server) = measured(&faults, &client);
+        let (report, server) = undisturbed(&faults, &client);
         agree(&report, &server, &ALL);
         for (name, _) in &ALL[1..4] {
             assert!(server.of(name) > 0, "{name}: {server:?}");
@@ -86,16 +104,20 @@ fn the_last_reply_may_come_twice_too() {
     let clients = [&["ping", "--interval", "1ms"][..], &["load"], &["load", "--rate", "1000"]];
     for faults in [&["--duplicate", "100%"][..], &["--duplicate", "100%", "--delay", "20ms"]] {
         for (client, count) in clients.iter().flat_map(|client| ["1", "5"].map(|count| (client, count))) {
-            let (report, server) = measured(faults, &[client, &way[..], &[count]].concat());
+            let client = [client, &way[..], &[count]].concat();
+            let (report, server) = undisturbed(faults, &client);
             agree(&report, &server, &ALL);
             assert_eq!(
                 (server.of("received"), server.of("duplicated")),
                 (server.of("answered"), server.of("answered"))
             );
             assert_eq!(report["account"]["sent"].to_string(), count);
-            // To wait for that is no part of the measurement.
-            let elapsed_ns = report["elapsed_ns"].as_u64().unwrap();
-            assert!(elapsed_ns < report["from_send"]["max_ns"].as_u64().unwrap() + 40_000_000, "{report}");
+            // To wait for that is no part of the measurement. But a busy machine may hold up the client between two requests.
+            let is_short = |report: &Value| {
+                report["elapsed_ns"].as_u64().unwrap() < report["from_send"]["max_ns"].as_u64().unwrap() + 40_000_000
+            };
+            let mut others = (1..MOST_MEASUREMENTS).map(|_| measured(faults, &client).0);
+            assert!(is_short(&report) || others.any(|report| is_short(&report)), "{report}");
         }
     }
 }
@@ -104,7 +126,7 @@ fn the_last_reply_may_come_twice_too() {
 fn and_so_it_is_when_all_are_late_and_unevenly() {
     let client = ["ping", "--interval", "500us", "--count", COUNT, "--timeout", "3s"];
     let faults = ["--drop", "10%", "--duplicate", "5%", "--reorder", "5%", "--delay", "20ms", "--jitter", "5ms"];
-    let (report, server) = measured(&faults, &client);
+    let (report, server) = undisturbed(&faults, &client);
     agree(&report, &server, &ALL);
     assert_eq!(server.of("delayed"), server.of("answered"));
     assert!(report["from_send"]["min_ns"].as_u64() >= Some(20_000_000), "{report}");
@@ -115,7 +137,7 @@ fn and_so_it_is_when_all_are_late_and_unevenly() {
 fn what_is_corrupted_is_counted_exactly_wherever_the_damage_is() {
     for (size, count) in [("64", COUNT), ("24", COUNT), ("1000", COUNT_OF_LARGE)] {
         for client in both(count) {
-            let (report, server) = measured(&["--corrupt", "5%"], &[&client[..], &["--size", size]].concat());
+            let (report, server) = undisturbed(&["--corrupt", "5%"], &[&client[..], &["--size", size]].concat());
             agree(&report, &server, &[("received", "sent"), ("corrupted", "corrupt"), ("dropped", "lost")]);
             assert!(server.of("corrupted") > 0, "{server:?}");
         }
@@ -126,7 +148,7 @@ fn what_is_corrupted_is_counted_exactly_wherever_the_damage_is() {
 fn what_is_truncated_is_counted_exactly_wherever_it_ends() {
     for bytes in ["0", "5", "20", "63"] {
         let client = ["load", "--count", "100", "--window", "100", "--timeout", "10s"];
-        let (report, server) = measured(&["--truncate", bytes], &client);
+        let (report, server) = undisturbed(&["--truncate", bytes], &client);
         agree(&report, &server, &[("received", "sent"), ("truncated", "truncated"), ("dropped", "lost")]);
         assert_eq!(server.of("truncated"), 100, "{server:?}");
     }
@@ -144,13 +166,13 @@ fn many_faults_at_once_are_told_apart() {
     for client in [&client[..], &loads[0], &loads[1]] {
         for (size, corrupt) in [("64", "10%"), ("24", "50%")] {
             let client = [client, &["--size", size]].concat();
-            let (report, server) = measured(&[&faults[..], &["--corrupt", corrupt]].concat(), &client);
+            let (report, server) = undisturbed(&[&faults[..], &["--corrupt", corrupt]].concat(), &client);
             agree(&report, &server, &words);
             assert!(words.iter().all(|(name, _)| server.of(name) > 0 || *name == "no such thing"), "{server:?}");
         }
     }
 
-    let (report, server) = measured(&[&faults[..], &["--truncate", "40"]].concat(), &client);
+    let (report, server) = undisturbed(&[&faults[..], &["--truncate", "40"]].concat(), &client);
     agree(&report, &server, &ALL);
     agree(&report, &server, &[("truncated", "truncated")]);
     assert_eq!(server.of("truncated"), server.of("answered"), "{server:?}");
@@ -158,9 +180,10 @@ fn many_faults_at_once_are_told_apart() {
 
 #[test]
 fn what_comes_after_the_timeout_is_late_and_not_lost() {
-    // It waits for as long again as the timeout is, and a little is left between the two moments and the replies.
-    let client = ["ping", "--interval", "1ms", "--count", "20", "--timeout", "2s"];
-    let (report, server) = measured(&["--delay", "3s"], &client);
+    // It waits for as long again as the timeout is. The replies come at the beginning of that, so that there is time left on a
+    // busy machine.
+    let client = ["ping", "--interval", "1ms", "--count", "20", "--timeout", "4s"];
+    let (report, server) = measured(&["--delay", "4100ms"], &client);
     agree(&report, &server, &[("received", "sent"), ("answered", "late"), ("dropped", "lost")]);
     assert_eq!(report["errors"]["timeout"], 20, "{report}");
 }
@@ -170,6 +193,6 @@ fn what_comes_after_the_timeout_is_late_and_not_lost() {
 fn no_two_flows_ever_share_a_port() {
     // With a rate they take turns. All at once, their requests would be more than the server's socket has room for.
     let client = ["load", "--flows", "1000", "--rate", "1000", "--count", "2000", "--timeout", "10s"];
-    let (report, server) = measured(&[], &client);
+    let (report, server) = undisturbed(&[], &client);
     agree(&report, &server, &[("received", "sent"), ("answered", "received"), ("dropped", "strays")]);
 }

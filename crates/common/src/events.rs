@@ -136,7 +136,8 @@ impl<'a, S: Service> EventLoop<'a, S> {
             let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // By a stop and a continuation, say. What is late is late, however often that happens.
+                Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
                 Err(error) => return Err(error).context("cannot wait for events"),
             }
             now = Instant::now();

@@ -101,6 +101,12 @@ impl Process {
         signal_process(self.id(), signal);
     }
 
+    /// Stops it until SIGCONT. To send the signal isn't enough: its threads may go on for a moment.
+    pub fn stands_still(&self) {
+        self.signal("STOP");
+        eventually("no thread that goes on", || threads_are(self.id(), 'T'));
+    }
+
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
         wait_for_end(&mut self.child, &self.name, LATER)
@@ -123,6 +129,22 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether all threads of a process are in this state: see proc(5).
+#[cfg(target_os = "linux")]
+pub fn threads_are(id: u32, state: char) -> bool {
+    std::fs::read_dir(format!("/proc/{id}/task")).unwrap().all(|task| {
+        // A thread may have ended meanwhile. The name of the program, which may have any bytes in it, ends with the last bracket.
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(state))
+    })
+}
+
+/// Elsewhere that isn't told.
+#[cfg(not(target_os = "linux"))]
+pub fn threads_are(_: u32, _: char) -> bool {
+    true
 }
 
 /// Sends a signal to a process that a test has started.

@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::{SERVERS, shell};
-use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process};
+use crate::harness::{Process, Server, command, eventually, program, run, run_command, signal_process, threads_are};
 
 #[test]
 fn a_client_too_many_waits_until_another_has_gone() {
@@ -131,6 +131,7 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     for (name, reads_on) in SERVERS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
         let (reader, mut writer) = std::io::pipe().unwrap();
+        let pipe = reader.try_clone().unwrap();
         let mut command = command(program(name));
         let own = if name == "tiny-web" { "--drain=0s" } else { "--verbose" };
         command.args(["--host", "127.0.0.1", "--port", "0", "--trace", own]);
@@ -141,10 +142,18 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
         let ready = lines.find(|line| line.contains(": listening on ")).unwrap();
         let port = ready.rsplit(':').next().unwrap().to_owned();
         assert_eq!(lines.next(), Some(format!("{name}: this machine only")));
-        if name != "udp-echo-server" {
-            // It looks whether a client waits already, and then it is silent. Before, it might find room that we take.
-            assert!(lines.any(|line| line.contains(" accept(")), "{name}");
-        }
+        let visit = || match name {
+            "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
+            _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
+        };
+        // The pipe must not become full between a server's look whether it has room and what is written then: that would wait
+        // for a reader, as it would if somebody else wrote to a log at the same moment. So the server has to have said all: its
+        // threads wait for something to happen.
+        visit();
+        let last = if name == "udp-echo-server" { "UDP server: " } else { " close(" };
+        assert!(lines.any(|line| line.contains(last)));
+        eventually("a server that waits", || threads_are(server.id(), 'S'));
         let mut has_room = || {
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut [PollFd::new(&writer, PollFlags::OUT)], Some(&at_once)).unwrap() > 0 && {
@@ -153,15 +162,12 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
             }
         };
         while has_room() {}
-        let visit = || match name {
-            "udp-echo-server" => run("udp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-            "tcp-echo-server" => run("tcp-echo-client", &["127.0.0.1", &port]).printed("echo -> Hello world\n"),
-            _ => assert!(run("browser", &["127.0.0.1", &port]).status.success()),
-        };
         (0..3).for_each(|_| visit());
         if reads_on {
             drop(writer);
             let reader = thread::spawn(move || lines.collect::<Vec<_>>());
+            // Then there is room for all that comes, even if the reader is held up.
+            eventually("an empty pipe", || rustix::io::ioctl_fionread(&pipe).unwrap() == 0);
             visit();
             signal_process(server.id(), "TERM");
             assert!(server.wait().unwrap().success());
@@ -239,7 +245,9 @@ fn with_eight_threads(folder: &std::path::Path, user: u32) -> Option<std::proces
     // The limit counts the processes of a user, and root has none: so somebody else, who may read this copy.
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("tcp-echo-server");
-    std::fs::copy(program("tcp-echo-server"), &copy).unwrap();
+    // By another process: what this one has open for writing, one that another test is just starting has for a moment as well,
+    // and a file that somebody may write to can't be executed.
+    assert!(std::process::Command::new("cp").arg(program("tcp-echo-server")).arg(&copy).status().unwrap().success());
     let mut somebody = command("setpriv");
     // Of two runs of a test at the same time, each is another.
     let user = (user + std::process::id() % 20_000).to_string();

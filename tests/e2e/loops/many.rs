@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use super::{DESIGN, MOST_DATAGRAMS, account, for_each_design, local, number, over_after, server};
+use super::{DESIGN, MOST_DATAGRAMS, account, for_each_design, local, number, number_so_far, over_after, server};
 use crate::harness::eventually;
 use crate::namespace::{forge, inside, ip, packets_on_loopback};
 use crate::udp::peer::{ask, client};
@@ -62,10 +62,7 @@ fn many_loops_of_a_server_with_itself_come_to_an_end_whatever_its_workers() {
         DESIGN.set("batch");
         let server = server("", 2000, &["--workers", "2", "--prefix", "", "--allow-same-port"]);
         forge_many(40, local(2, 2000), local(1, 2000));
-        eventually("the end of all of them", || {
-            server.process.signal("USR1");
-            number(server.process.stderr().lines().last().unwrap_or_default(), "in a loop") == 40
-        });
+        eventually("the end of all of them", || number_so_far(&server, "in a loop") == 40);
         let account = account(server).0;
         assert!(number(&account, "received") as u64 <= MOST_DATAGRAMS, "{account}");
     });

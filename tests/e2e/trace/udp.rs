@@ -36,7 +36,13 @@ fn udp_echo_client_that_pings_is_refused_or_loads() {
     });
     // How many come at a time is different each time.
     for tell in [Tell::Json, Tell::Text] {
-        let load = |command| client(measuring(command, "load"), &[&host, &port, "--count", "20", "--flows", "2"], b"");
+        let load = |command| {
+            client(
+                measuring(command, "load"),
+                &[&host, &port, "--count", "20", "--flows", "2", "--timeout", "60s"],
+                b"",
+            )
+        };
         let Some((seen, told)) = watch("udp-echo-client", &[], tell, &load) else { return };
         assert_eq!(told, seen, "{tell:?}");
         assert!(seen.iter().any(|call| call.name == "sendmmsg") && seen.iter().any(|call| call.name == "recvmmsg"));

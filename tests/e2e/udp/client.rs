@@ -118,7 +118,8 @@ fn what_is_not_answered_is_sent_again_and_no_more_than_that() {
     let answer = |number: usize, data: &[u8]| if number < 2 { Vec::new() } else { vec![echo(data)] };
     for verbose in [true, false] {
         let server = Peer::start(answer);
-        let options = ["--timeout", "500ms", "--retries", "2", "-v"];
+        // The answer, after two waits, has four seconds.
+        let options = ["--timeout", "1s", "--retries", "2", "-v"];
         let options = if verbose { &options[..] } else { &options[..4] };
         let outcome = ask(options, server.address, "once more");
         assert_eq!((outcome.text().as_str(), outcome.status.code()), ("echo -> once more\n", Some(0)), "{outcome:?}");
@@ -126,10 +127,10 @@ fn what_is_not_answered_is_sent_again_and_no_more_than_that() {
         if verbose {
             let no_reply = format!("udp-echo-client: no reply from {} within", server.address);
             let timer =
-                "udp-echo-client: round trip unknown, since it was sent more than once (Karn's rule): RTO 2000.000 ms";
+                "udp-echo-client: round trip unknown, since it was sent more than once (Karn's rule): RTO 4000.000 ms";
             let expected = [
-                format!("{no_reply} 500ms: sending again (1)"),
-                format!("{no_reply} 1s: sending again (2)"),
+                format!("{no_reply} 1s: sending again (1)"),
+                format!("{no_reply} 2s: sending again (2)"),
                 timer.to_owned(),
             ];
             assert_eq!(said, expected);

@@ -143,7 +143,8 @@ fn dropped(server: &Server) -> u64 {
     let port = format!(":{:04X}", server.address.port());
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let ours = list.lines().map(words).filter(|words| words[1].ends_with(&port));
-    ours.map(|words| words.last().unwrap().parse::<u64>().unwrap()).sum()
+    // The kernel gives the list out in pieces, and a socket may stand there twice.
+    ours.map(|words| words.last().unwrap().parse::<u64>().unwrap()).max().unwrap_or(0)
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn what_the_kernel_drops_is_counted_to_the_last() {
     for server in each(&["--receive-buffer", "64KiB"]) {
         let client = client();
         ask(&client, server.address, b"ready?");
-        server.process.signal("STOP");
+        server.process.stands_still();
         for number in 0..1000u32 {
             client.send_to(&[&number.to_be_bytes()[..], &[0; 1000]].concat(), server.address).unwrap();
         }
@@ -200,7 +201,7 @@ fn a_long_datagram_behind_many_short_ones_of_one_length_stays_whole() {
     for prefix in ["", "echo -> "] {
         for server in each(&["--prefix", prefix]) {
             let client = client();
-            server.process.signal("STOP");
+            server.process.stands_still();
             let lengths = [&[10; 20][..], &[3000, 4, 4, 60_000], &[10; 20], &[4, 3000]].concat();
             let datagrams: Vec<Vec<u8>> = lengths.into_iter().map(noise).collect();
             for data in &datagrams {

@@ -67,7 +67,7 @@ fn what_does_not_get_there_is_told_with_its_cause() {
         assert_eq!(search.text().matches("tried ").count(), 1, "{search:?}");
 
         // To find that out takes the kernel three seconds: in the meantime they have timed out.
-        let ping = ["ping", "192.0.2.77", "--count", "3", "--interval", "1ms", "--timeout", "2s"];
+        let ping = ["ping", "192.0.2.77", "--count", "3", "--interval", "1ms", "--timeout", "2500ms"];
         let nobody = run("udp-echo-client", &ping);
         assert!(
             nobody.text().contains("\nerrors         3 unreachable\ncauses         3 no route to host\n"),
@@ -95,7 +95,10 @@ while True:
     let mut server = Process::start(server);
     let port = server.line();
     for (measurement, code_point, byte) in [("ping", "46", "184"), ("load", "0", "0"), ("load", "63", "252")] {
-        let run = run("udp-echo-client", &[measurement, "127.0.0.1", &port, "--count", "1", "--dscp", code_point]);
+        let run = run(
+            "udp-echo-client",
+            &[measurement, "127.0.0.1", &port, "--count", "1", "--timeout", "60s", "--dscp", code_point],
+        );
         assert!(run.status.success(), "{run:?}");
         assert_eq!(server.line(), byte);
     }
@@ -109,7 +112,7 @@ fn of_a_name_with_two_addresses_the_one_that_answers_is_measured() {
         hosts("::1 both.test\n127.0.0.1 both.test\n");
         let server = Server::start("udp-echo-server", &[]);
         let port = server.port();
-        let ping = run("udp-echo-client", &["ping", "both.test", &port, "--count", "1"]);
+        let ping = run("udp-echo-client", &["ping", "both.test", &port, "--count", "1", "--timeout", "60s"]);
         assert!(ping.text().starts_with(&format!("PING both.test (127.0.0.1:{port}): 64 bytes\n")), "{ping:?}");
         let (_, _, stderr) = server.stop();
         // One more, by which it was found.

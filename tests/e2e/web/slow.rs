@@ -2,11 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::thread;
 use std::time::Duration;
 
 use crate::harness::http::{Client, Content};
-use crate::harness::{Server, noise};
+use crate::harness::{Server, noise, steadily};
 
 /// A server of a folder with one large file in it, the folder, and what is in the file.
 fn server_of_a_file(bytes: usize, arguments: &[&str]) -> (Server, tempfile::TempDir, Vec<u8>) {
@@ -45,20 +44,19 @@ fn what_a_client_says_during_its_last_reply_does_not_destroy_it() {
 #[test]
 fn a_client_that_reads_slowly_gets_everything() {
     let (server, _folder, content) = server_of_a_file(7 << 20, &["--idle-timeout", "800ms", "--slow-timeout", "800ms"]);
-    let mut client = server.connect();
-    rustix::net::sockopt::set_socket_recv_buffer_size(&client, 65_536).unwrap();
-    ask(&mut client);
-    let (mut reply, mut some) = (Vec::new(), vec![0; 65_536]);
-    loop {
-        match client.read(&mut some).unwrap() {
-            0 => break,
-            length => reply.extend_from_slice(&some[..length]),
+    steadily(Duration::from_millis(200), |pace| {
+        let mut client = server.connect();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&client, 65_536).unwrap();
+        ask(&mut client);
+        let (mut reply, mut some) = (Vec::new(), vec![0; 65_536]);
+        while let Ok(length @ 1..) = client.read(&mut some) {
+            reply.extend_from_slice(&some[..length]);
+            // A megabyte takes a second.
+            pace.slows_down(Duration::from_millis(40));
         }
-        // Not to wait for anything, but to be slow: a megabyte takes a second.
-        thread::sleep(Duration::from_millis(40));
-    }
-    assert!(body(&reply) == content, "{} of {} bytes", reply.len(), content.len());
-    assert_eq!(server.stops_well(), "");
+        if body(&reply) == content { Ok(()) } else { Err(format!("{} of {} bytes", reply.len(), content.len())) }
+    });
+    assert!(server.stop().0.success());
 }
 
 #[test]

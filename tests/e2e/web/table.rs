@@ -23,7 +23,7 @@ use super::site::Site;
 use crate::harness::http::{Client, Content, Reply, shown};
 
 /// How long a row may take to be answered. There are many: the usual patience for each would be too much.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// So many rows without an answer, and the server is given up.
 const MOST_SILENT: usize = 3;
 /// Requests up to this length are sent byte by byte too.

@@ -28,7 +28,7 @@ fn a_failure_comes_with_what_was_seen_what_it_means_and_the_fact() {
     let port = server_that_echoes(|piece| piece[..piece.len() - 1].to_vec());
     let tap = check(&port, SHORT, &only(&["small", "empty", "half-close", "reset"]));
     assert_eq!(failed(&tap), ["small", "half-close"], "{tap}");
-    let block = "\n  ---\n  seen: >-\n    15 of 16 bytes had come back when 2s were over\n  means: >-\n    ";
+    let block = "\n  ---\n  seen: >-\n    15 of 16 bytes had come back when 4s were over\n  means: >-\n    ";
     assert!(
         tap.contains(block) && tap.contains("\n  fact: >-\n    TCP is a stream of bytes") && tap.contains("RFC 9293")
     );

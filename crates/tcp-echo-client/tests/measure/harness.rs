@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::schema;
 
 /// Longer than any of these tests takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that treats each of its clients so, in a thread for each. Its port.
 pub fn server(treat: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
@@ -117,6 +117,30 @@ pub fn checked(json: &[u8]) -> Value {
         assert!(report["from_schedule"]["max_ns"].as_u64() >= report["from_send"]["max_ns"].as_u64());
     }
     report
+}
+
+/// Fills a pipe to the last byte.
+#[cfg(target_os = "linux")]
+pub fn fill(pipe: &std::io::PipeWriter) {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    /// Of open(2): for this way to the pipe alone.
+    const O_NONBLOCK: i32 = 0o4000;
+    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    let mut pipe = std::fs::File::options().write(true).custom_flags(O_NONBLOCK).open(path).unwrap();
+    for piece in [&[b'x'; 4096][..], b"x"] {
+        while pipe.write(piece).is_ok() {}
+    }
+}
+
+/// Elsewhere that takes a thread, which fills it for as long as there is a reader, and some time.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub fn fill(pipe: &std::io::PipeWriter) {
+    use std::io::Write;
+    let mut pipe = pipe.try_clone().unwrap();
+    thread::spawn(move || pipe.write_all(&[b'x'; 1024 * 1024]));
+    thread::sleep(Duration::from_millis(300));
 }
 
 /// Sends the signal that Ctrl-C sends.

@@ -16,7 +16,7 @@ fn a_head_that_does_not_arrive_in_time_gets_408() {
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let server = Server::start(&["--idle-timeout", "100ms"]);
+    let server = Server::start(&["--idle-timeout", "500ms"]);
     let mut never_used = server.connect();
     assert_eq!(never_used.rest(), b"");
     let mut used_once = server.connect();

@@ -150,9 +150,6 @@ impl<'a> Engine<'a> {
                 self.plan.close();
             }
             let end_ns = self.end_ns(now_ns);
-            if now_ns >= end_ns {
-                return Ok(());
-            }
             self.wait(next_tick_ns.min(end_ns))?;
             let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
             for event in &events {
@@ -167,6 +164,10 @@ impl<'a> Engine<'a> {
                 if let Some(flow) = self.busy.pop_front() {
                     self.go_on(flow, false)?;
                 }
+            }
+            // What had come by then has been heard, even if a busy machine has let nobody look before.
+            if now_ns >= end_ns {
+                return Ok(());
             }
         }
     }

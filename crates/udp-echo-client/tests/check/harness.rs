@@ -9,7 +9,7 @@ use assert_cmd::Command;
 /// Longer than any of these tests takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(100);
 /// What a server does not do is seen when this is over.
-pub const SHORT: &str = "2s";
+pub const SHORT: &str = "4s";
 /// What a server does is done before this is over.
 pub const LONG: &str = "30s";
 

@@ -108,23 +108,36 @@ fn a_silent_server_is_asked_again_after_twice_as_long_each_time_and_then_given_u
 
 #[test]
 fn a_server_that_is_slower_than_the_first_wait_is_soon_asked_once_only() {
-    let server = Server::that(|socket| {
-        // The first is sent twice, and so measures nothing (Karn's rule); the second, for which the wait has doubled, does.
-        assert_eq!(socket.next().0, b"one");
-        for question in [&b"one"[..], b"two", b"three", b"four"] {
-            let (heard, client) = socket.next();
-            assert_eq!(heard, question);
-            if question != b"one" {
-                std::thread::sleep(SLOW);
+    // A busy machine may take longer than the server: then something else is asked twice, and this is done once more.
+    for is_last in [false, false, false, false, true] {
+        let server = Server::that(|socket| {
+            // The first is sent twice, and so measures nothing (Karn's rule); the second, for which the wait has doubled, does.
+            assert_eq!(socket.next().0, b"one");
+            let mut heard = Vec::new();
+            while heard.len() < 4 {
+                let (question, client) = socket.next();
+                if heard.last() == Some(&question) {
+                    continue;
+                }
+                if question != b"one" {
+                    std::thread::sleep(SLOW);
+                }
+                socket.reply(&[b"echo -> ", &question[..]].concat(), client);
+                heard.push(question);
             }
-            socket.reply(&[b"echo -> ", question].concat(), client);
+            assert_eq!(heard, [&b"one"[..], b"two", b"three", b"four"]);
+            socket.count_waiting()
+        });
+        let mut client = ask(&server.port, &["-", "--timeout", "400ms", "--verbose"]);
+        let run = client.write_stdin("one\ntwo\nthree\nfour\n").assert().success();
+        let waiting = server.end();
+        let is_right = contains("sending again").count(1).and(is_match("RTO 1[0-9]{3}[.]").unwrap());
+        let stderr = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        if (is_right.eval(&stderr) && waiting == 0) || is_last {
+            run.stderr(is_right);
+            return assert_eq!(waiting, 0);
         }
-        socket.count_waiting()
-    });
-    let mut client = ask(&server.port, &["-", "--timeout", "400ms", "--verbose"]);
-    let run = client.write_stdin("one\ntwo\nthree\nfour\n").assert().success();
-    run.stderr(contains("sending again").count(1).and(is_match("RTO 1[0-9]{3}[.]").unwrap()));
-    assert_eq!(server.end(), 0);
+    }
 }
 
 #[test]
@@ -172,7 +185,7 @@ fn a_server_that_answers_from_another_address_is_told_from_a_silent_one() {
         others.reply(b"something else", client.unwrap());
         others.port()
     });
-    let run = ask(&server.port, &["--timeout", "100ms", "--retries", "2", "Hello"]).assert().stdout("");
+    let run = ask(&server.port, &["--timeout", "500ms", "--retries", "2", "Hello"]).assert().stdout("");
     let run = failed(run, "silent after 3 datagrams and ");
     run.stderr(contains(format!("; 127.0.0.1:{} answers instead, which was not asked\n", server.end())));
 }
@@ -225,7 +238,7 @@ fn a_line_that_is_too_long_for_a_datagram_is_told() {
 #[test]
 fn the_trace_shows_the_calls_of_the_lecture_in_their_order() {
     let server = server_that_echoes(1);
-    let output = ask(&server.port, &["--trace"]).output().unwrap();
+    let output = ask(&server.port, &["--trace", "--timeout", "60s"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     let calls = stderr.lines().filter_map(|line| Some(line.split_whitespace().nth(1)?.split_once('(')?.0));
     let lectures: Vec<&str> = calls.filter(|call| *call != "getsockname").collect();

@@ -1,6 +1,6 @@
 //! How a measurement ends before its time: by Ctrl-C, or because nobody reads on.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::harness::*;
 fn ctrl_c_prints_the_summary() {
     let port = echo("echo -> ");
     let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
+        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--timeout", "30s", "--deadline", "30s"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -34,23 +34,28 @@ fn ctrl_c_ends_the_wait_for_a_duplicate() {
         std::thread::sleep(Duration::from_millis(500));
         vec![datagram.to_vec()]
     });
-    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--count", "1"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut screen = BufReader::new(ping.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("seq=0") {
-        line.clear();
-        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
-    }
-    let asked = Instant::now();
-    interrupt(&ping);
-    screen.read_to_string(&mut line).unwrap();
-    assert!(asked.elapsed() < Duration::from_millis(700), "{:?}", asked.elapsed());
-    assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
-    assert!(ping.wait().unwrap().success());
+    let wait = || {
+        let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+            .args(["ping", "127.0.0.1", &port, "--count", "1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut screen = BufReader::new(ping.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("seq=0") {
+            line.clear();
+            assert_ne!(screen.read_line(&mut line).unwrap(), 0);
+        }
+        let asked = Instant::now();
+        interrupt(&ping);
+        screen.read_to_string(&mut line).unwrap();
+        let waited = asked.elapsed();
+        assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
+        assert!(ping.wait().unwrap().success());
+        waited
+    };
+    // It would be a second each time. A busy machine may take that long, but not always.
+    assert!((0..5).any(|_| wait() < Duration::from_millis(700)));
 }
 
 /// A reader of stdout who stands still doesn't keep it from ending.
@@ -65,7 +70,7 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
             vec![datagram.to_vec()]
         });
         let (_reader, stdout) = std::io::pipe().unwrap();
-        let mut filler = stdout.try_clone().unwrap();
+        let pipe = stdout.try_clone().unwrap();
         let mut client = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
             .args(more)
             .args(["127.0.0.1", &port])
@@ -73,11 +78,10 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It is at work, and what it has said by now is said.
+        // It is at work. Whoever writes waits from now on.
         wait.recv_timeout(PATIENCE).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        // More than a pipe holds: whoever writes waits from now on.
-        std::thread::spawn(move || filler.write_all(&[b'x'; 1024 * 1024]));
+        fill(&pipe);
+        // Not to wait for anything, but so that it has a line to say.
         std::thread::sleep(Duration::from_millis(300));
         interrupt(&client);
         let began = Instant::now();
@@ -96,7 +100,7 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
 fn nobody_reading_on_is_the_end_and_no_error() {
     let port = echo("echo -> ");
     let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
+        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--timeout", "30s", "--deadline", "30s"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

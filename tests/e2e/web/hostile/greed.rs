@@ -42,7 +42,7 @@ fn answered_before(times: usize, request: &str, options: &[&str]) -> usize {
     let mut greedy = site.server.connect();
     greedy.write_all(b"HEAD /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert!(greedy.read(&mut [0; 8]).unwrap() > 0);
-    site.server.process.signal("STOP");
+    site.server.process.stands_still();
     greedy.write_all(request.repeat(times).as_bytes()).unwrap();
     greedy.shutdown(std::net::Shutdown::Write).unwrap();
     let mut good = Client::new(from([127, 0, 0, 2], site.server.address));

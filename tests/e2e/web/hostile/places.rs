@@ -56,7 +56,7 @@ fn who_has_been_served_and_stays_gives_way_to_who_has_not() {
 fn many_who_come_at_once_are_all_served_in_the_places_of_the_idle() {
     let site = Site::start(&["--max-connections", "30", "--max-per-address", "30", "--idle-timeout", "10m"]);
     // So that all of them wait to be accepted when it goes on.
-    site.server.process.signal("STOP");
+    site.server.process.stands_still();
     let mut clients: Vec<Client> = (0..200).map(|_| Client::new(site.server.connect())).collect();
     for client in &mut clients {
         client.send(b"GET /ten.txt HTTP/1.1\r\nHost: a\r\n\r\n");

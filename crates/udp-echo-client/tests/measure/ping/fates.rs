@@ -49,16 +49,16 @@ fn a_late_reply_is_neither_lost_nor_in_time() {
         let answer = |datagram: &[u8]| drop(socket.send_to(datagram, from));
         match number {
             0 => first = Some(datagram.to_vec()),
-            // A second is sent when the first is overdue.
+            // The second is sent when the first is overdue, and a little is left of the time for those that are late.
             _ => {
                 answer(datagram);
                 first.take().iter().for_each(|first| answer(first));
             }
         }
     });
-    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "2s", "--timeout", "1s"];
+    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "3100ms", "--timeout", "3s"];
     let run = client(&ping).assert().code(1);
-    run.stdout(contains("no reply to seq=0 within 1s\n"))
+    run.stdout(contains("no reply to seq=0 within 3s\n"))
         .stdout(is_match(r"seq=0 time=[0-9.]+ ms \(late, out of order\)\n").unwrap())
         .stdout(contains("\n2 sent, 1 received, 0 lost, 1 late (50.0 % without a right reply in time); besides 1 out of order, time "));
 }
@@ -74,14 +74,21 @@ fn late_is_not_lost_however_short_the_timeout_is() {
         &["load", "--rate", "1000"],
     ];
     for measurement in measurements {
-        let port = server(|number, datagram| {
-            std::thread::sleep(std::time::Duration::from_millis(if number == 0 { 250 } else { 0 }));
-            vec![datagram.to_vec()]
-        });
-        let way = ["127.0.0.1", &port, "--count", "4", "--timeout", "50ms"];
-        let (report, _) = report(&[&measurement[..1], &way, &measurement[1..]].concat());
-        let numbers = ["received", "late", "lost"].map(|name| account(&report, name));
-        assert!(numbers[1] > 0 && numbers[0] + numbers[1] == 4, "{report}");
+        // A busy machine may take longer than that second.
+        for is_last in [false, false, false, false, true] {
+            let port = server(|number, datagram| {
+                std::thread::sleep(std::time::Duration::from_millis(if number == 0 { 250 } else { 0 }));
+                vec![datagram.to_vec()]
+            });
+            let way = ["127.0.0.1", &port, "--count", "4", "--timeout", "50ms"];
+            let (report, _) = report(&[&measurement[..1], &way, &measurement[1..]].concat());
+            let numbers = ["received", "late", "lost"].map(|name| account(&report, name));
+            let is_right = numbers[1] > 0 && numbers[0] + numbers[1] == 4;
+            assert!(is_right || !is_last, "{report}");
+            if is_right {
+                break;
+            }
+        }
     }
 }
 
