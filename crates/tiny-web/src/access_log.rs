@@ -99,23 +99,25 @@ fn open(path: &Path) -> Result<File> {
 /// A line, but for how many bytes of content were sent.
 pub struct Entry {
     before: String,
+    /// So many are to be sent.
+    length: u64,
     after: String,
 }
 
 impl Entry {
     /// The line for a request. `date` is HTTP's; without `fields`, the head was too bad to have any.
-    pub fn new(peer: &Peer, date: &str, head: &[u8], fields: Option<&Fields>, status: Status) -> Entry {
+    pub fn new(peer: &Peer, date: &str, head: &[u8], fields: Option<&Fields>, status: Status, length: u64) -> Entry {
         let host = peer.ip.map_or("-".to_owned(), |ip| ip.to_string());
         let line = request::first_line(head);
         let line = escape(&line[..line.len().min(Limits::USUAL.request_line)]);
         let before = format!("{host} - - [{}] \"{line}\" {} ", time(date), status.code());
         let quoted = |name| fields.and_then(|fields| fields.values(name).next()).map_or("-".to_owned(), escape);
-        Entry { before, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
+        Entry { before, length, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
     }
 
-    /// The whole line.
-    pub fn line(&self, bytes: u64) -> String {
-        format!("{}{bytes}{}", self.before, self.after)
+    /// The whole line, for a reply of which so many bytes were not sent.
+    pub fn line(&self, left: u64) -> String {
+        format!("{}{}{}", self.before, self.length.saturating_sub(left), self.after)
     }
 }
 
@@ -148,15 +150,15 @@ mod tests {
         let head = b"\r\nGET /\\ HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
         let mut room = NO_FIELDS;
         let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
-        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK);
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK, 9);
         let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\\ HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
-        assert_eq!(entry.line(5), expected);
+        assert_eq!(entry.line(4), expected);
     }
 
     #[test]
     fn what_is_no_request_has_a_line_too() {
         let peer = Peer::from(&common::address::Address::Internet("[2001:db8::1]:1".parse().unwrap()));
-        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\"\0", None, Status::BAD_REQUEST);
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\"\0", None, Status::BAD_REQUEST, 0);
         let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\\"\\x00\" 400 0 \"-\" \"-\"\n";
         assert_eq!(entry.line(0), expected);
     }

@@ -37,7 +37,8 @@ impl Limits {
 
 /// What a client asks for, and how to find the request after it.
 pub struct Request<'a> {
-    pub method: Method,
+    /// A token: names of methods have capitals and small letters.
+    pub method: &'a str,
     /// As it came: printable ASCII but `"`, `<` and `>`, at least one byte, and nothing else is known of it.
     pub target: &'a str,
     /// What the connection is for afterwards.
@@ -47,17 +48,6 @@ pub struct Request<'a> {
     /// The client waits for a word before it sends the body.
     pub expects_continue: bool,
     pub fields: Fields<'a>,
-}
-
-/// The methods that HTTP has, by what they mean to a server that only shows pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Head,
-    Options,
-    /// One of RFC 9110's or RFC 5789's others.
-    Other,
-    Unknown,
 }
 
 /// Whether the client wants to use the connection again.
@@ -150,7 +140,7 @@ pub fn read<'a>(head: &'a [u8], room: &'a mut Room<'a>, limits: &Limits) -> Resu
     let body = body(&fields, minor, limits)?;
     let expects_continue = body != Body::Bytes(0) && minor > 0 && fields.lists("expect", b"100-continue");
     let persistence = if method == "CONNECT" { Persistence::Closed } else { persistence(&fields, minor) };
-    Ok(Request { method: Method::named(method), target, persistence, body, expects_continue, fields })
+    Ok(Request { method, target, persistence, body, expects_continue, fields })
 }
 
 /// The request line of a head, as it came.
@@ -275,19 +265,6 @@ fn persistence(fields: &Fields, minor: u8) -> Persistence {
         Persistence::KeptOnRequest
     } else {
         Persistence::Closed
-    }
-}
-
-impl Method {
-    /// Names of methods have capitals and small letters: `get` is none that anybody knows.
-    fn named(name: &str) -> Method {
-        match name {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "OPTIONS" => Method::Options,
-            "POST" | "PUT" | "DELETE" | "PATCH" | "TRACE" | "CONNECT" => Method::Other,
-            _ => Method::Unknown,
-        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::folder::SMALL_BYTES;
 use crate::options::Show;
-use crate::outgoing::Rest;
-use crate::page::{self, HTML};
+use crate::outgoing::Extent;
+use crate::page;
 use crate::representation::{Content, Representation};
 use crate::request::Persistence;
 use crate::status::Status;
@@ -17,15 +17,10 @@ pub struct Response {
     pub status: Status,
     /// The fields that not every response has, each with its line end.
     fields: String,
-    pub body: Body,
-}
-
-/// What comes after the head, unless it was a HEAD that asked.
-pub enum Body {
-    /// Nothing can come, and no length is told: RFC 9110, section 8.6.
-    None,
-    Page(String),
-    Part(Arc<Representation>, Range<u64>),
+    /// A page that says the status, where one may come,
+    page: String,
+    /// or a file, or a part of one.
+    content: Option<Extent>,
 }
 
 /// What stands in the head of every response.
@@ -59,25 +54,21 @@ impl Constant {
 }
 
 impl Response {
-    /// A response with no content.
-    pub fn empty(status: Status) -> Response {
-        Response { status, fields: String::new(), body: Body::None }
-    }
-
     /// A response that says no more than its status.
     pub fn of_status(status: Status) -> Response {
-        let body = Body::Page(page::saying(status.text()));
-        Response { body, ..Response::empty(status) }.with("Content-Type", HTML)
+        let page = if status.is_bare() { String::new() } else { page::saying(status.text()) };
+        Response { status, fields: String::new(), page, content: None }
     }
 
     /// A file, or a part of it.
-    pub fn of_file(status: Status, file: Arc<Representation>, part: Range<u64>) -> Response {
-        Response { status, fields: String::new(), body: Body::Part(file, part) }
+    pub fn of_file(status: Status, file: &Arc<Representation>, range: Range<u64>) -> Response {
+        let content = Some(Extent { file: Arc::clone(file), range });
+        Response { status, fields: String::new(), page: String::new(), content }
     }
 
     /// The client has it already: which version, and for how long it may keep it, but nothing about what is in it.
     pub fn not_modified(file: &Representation) -> Response {
-        Response { status: Status::NOT_MODIFIED, fields: file.version_fields.clone(), body: Body::None }
+        Response { fields: file.version_fields.clone(), ..Response::of_status(Status::NOT_MODIFIED) }
     }
 
     /// The same with one more field, whose value the server has made itself.
@@ -91,60 +82,55 @@ impl Response {
 
     /// Writes the head, with its empty line.
     pub fn write_head(&self, out: &mut Vec<u8>, date: &str, constant: &Constant, persistence: Persistence) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(self.status.text().as_bytes());
-        out.extend_from_slice(b"\r\nDate: ");
-        out.extend_from_slice(date.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(constant.fields.as_bytes());
-        if !matches!(self.body, Body::None) {
-            // Writing to memory can't fail.
-            let _ = write!(out, "Content-Length: {}\r\n", self.length());
+        let mut say = |text: &str| out.extend_from_slice(text.as_bytes());
+        for text in ["HTTP/1.1 ", self.status.text(), "\r\nDate: ", date, "\r\n", &constant.fields, &self.fields] {
+            say(text);
         }
-        out.extend_from_slice(self.fields.as_bytes());
-        match &self.body {
-            Body::None => {}
-            Body::Page(_) => out.extend_from_slice(constant.cache_control.as_bytes()),
-            Body::Part(file, _) => {
-                // The folder's page for what is not there is no version of that, and is kept as all such pages are.
-                let is_missing = self.status == Status::NOT_FOUND;
-                let version = if is_missing { &constant.cache_control } else { &file.version_fields };
-                out.extend_from_slice(version.as_bytes());
-                out.extend_from_slice(file.content_fields.as_bytes());
-                if !is_missing {
-                    out.extend_from_slice(file.offer_fields.as_bytes());
-                }
+        match &self.content {
+            None if self.status.is_bare() => {}
+            None => {
+                say("Content-Type: text/html; charset=utf-8\r\n");
+                say(&constant.cache_control);
+            }
+            // The folder's page for what is not there is no version of that, and is kept as all such pages are.
+            Some(Extent { file, .. }) if self.status == Status::NOT_FOUND => {
+                say(&file.content_fields);
+                say(&constant.cache_control);
+            }
+            Some(Extent { file, .. }) => {
+                say(&file.version_fields);
+                say(&file.content_fields);
+                say(&file.offer_fields);
             }
         }
-        match persistence {
-            Persistence::Kept => {}
-            Persistence::KeptOnRequest => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-            Persistence::Closed => out.extend_from_slice(b"Connection: close\r\n"),
-        }
-        out.extend_from_slice(b"\r\n");
-    }
-
-    /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
-    pub fn write_body(self, out: &mut Vec<u8>) -> Option<Rest> {
-        match self.body {
-            Body::None => {}
-            Body::Page(page) => out.extend_from_slice(page.as_bytes()),
-            Body::Part(file, part) => match &file.content {
-                Content::Bytes(bytes) if part.end - part.start <= SMALL_BYTES => {
-                    out.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
-                }
-                Content::Bytes(_) | Content::File(_) => return Some(Rest { file, part }),
-            },
-        }
-        None
+        say(match persistence {
+            Persistence::Kept => "",
+            Persistence::KeptOnRequest => "Connection: keep-alive\r\n",
+            Persistence::Closed => "Connection: close\r\n",
+        });
+        // With these no length is told: RFC 9110, section 8.6. Writing to memory can't fail.
+        let _ = if self.status.is_bare() {
+            write!(out, "\r\n")
+        } else {
+            write!(out, "Content-Length: {}\r\n\r\n", self.length())
+        };
     }
 
     /// The length of the content, in bytes: of all that is promised to follow the head of a reply to GET.
     pub fn length(&self) -> u64 {
-        match &self.body {
-            Body::None => 0,
-            Body::Page(page) => page.len() as u64,
-            Body::Part(_, part) => part.end - part.start,
+        self.content.as_ref().map_or(self.page.len() as u64, Extent::length)
+    }
+
+    /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
+    pub fn write_content(self, out: &mut Vec<u8>) -> Option<Extent> {
+        out.extend_from_slice(self.page.as_bytes());
+        let content = self.content?;
+        match &content.file.content {
+            Content::Bytes(bytes) if content.length() <= SMALL_BYTES => {
+                out.extend_from_slice(&bytes[content.range.start as usize..content.range.end as usize]);
+                None
+            }
+            Content::Bytes(_) | Content::File(_) => Some(content),
         }
     }
 }
@@ -178,7 +164,7 @@ mod tests {
     #[test]
     fn where_no_content_can_come_none_is_announced() {
         for status in [Status::NO_CONTENT, Status::NOT_MODIFIED] {
-            let head = head(&Response::empty(status), Persistence::Closed);
+            let head = head(&Response::of_status(status), Persistence::Closed);
             assert!(!head.contains("Content-"), "{head}");
             assert!(head.contains("Connection: close\r\n"), "{head}");
         }

@@ -18,12 +18,17 @@ use crate::page::{self, HTML};
 use crate::path::LocalPath;
 use crate::range::{Part, part};
 use crate::representation::Representation;
-use crate::request::{Method, Request};
+use crate::request::Request;
 use crate::response::Response;
 use crate::status::Status;
 
 /// What is served, to anybody.
 pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// Whether requests with this method may be answered with what they ask for.
+pub fn is_served(method: &str) -> bool {
+    ALLOWED.split(", ").any(|allowed| allowed == method)
+}
+
 /// A look into the file system costs as much as so many answers from memory.
 const WORK_OF_A_LOOK: usize = 8;
 /// The page for what is not there, if the folder has one.
@@ -87,10 +92,13 @@ impl Answers<'_> {
     pub fn answer(&mut self, request: &Request) -> Response {
         self.work_left = self.work_left.saturating_sub(1);
         match request.method {
-            Method::Get | Method::Head => {}
-            Method::Options => return self.options(request),
-            Method::Other => return Response::of_status(Status::METHOD_NOT_ALLOWED).with("Allow", ALLOWED),
-            Method::Unknown => return Response::of_status(Status::NOT_IMPLEMENTED),
+            "GET" | "HEAD" => {}
+            "OPTIONS" => return self.options(request),
+            // RFC 9110's and RFC 5789's others.
+            "POST" | "PUT" | "DELETE" | "PATCH" | "TRACE" | "CONNECT" => {
+                return Response::of_status(Status::METHOD_NOT_ALLOWED).with("Allow", ALLOWED);
+            }
+            _ => return Response::of_status(Status::NOT_IMPLEMENTED),
         }
         match self.show(request) {
             Ok(response) => response,
@@ -107,7 +115,7 @@ impl Answers<'_> {
         {
             return Response::of_status(status);
         }
-        let response = Response::empty(Status::NO_CONTENT).with("Allow", ALLOWED);
+        let response = Response::of_status(Status::NO_CONTENT).with("Allow", ALLOWED);
         if !self.site.show.cors {
             return response;
         }
@@ -205,8 +213,7 @@ impl Answers<'_> {
         if let Pages::Folder(folder) = &self.site.pages
             && let Ok(Found::File(page)) = self.find(folder, NOT_FOUND_PAGE, Wanted::default())
         {
-            let whole = 0..page.length;
-            return Response::of_file(Status::NOT_FOUND, page, whole);
+            return Response::of_file(Status::NOT_FOUND, &page, 0..page.length);
         }
         Response::of_status(Status::NOT_FOUND)
     }
@@ -220,13 +227,13 @@ impl Answers<'_> {
                 Verdict::NotModified => return Response::not_modified(file),
                 Verdict::Answer => {}
             }
-            let counts = request.method == Method::Get && range_counts(fields, &file.validators, self.now);
+            let counts = request.method == "GET" && range_counts(fields, &file.validators, self.now);
             let range = fields.only("range").filter(|_| counts);
             match range.map_or(Part::Whole, |range| part(range, file.length)) {
                 Part::Whole => {}
                 Part::Bytes(range) => {
                     let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
-                    let part = Response::of_file(Status::PARTIAL_CONTENT, Arc::clone(file), range);
+                    let part = Response::of_file(Status::PARTIAL_CONTENT, file, range);
                     return part.with("Content-Range", &content_range);
                 }
                 Part::None => {
@@ -235,7 +242,7 @@ impl Answers<'_> {
                 }
             }
         }
-        Response::of_file(Status::OK, Arc::clone(file), 0..file.length)
+        Response::of_file(Status::OK, file, 0..file.length)
     }
 }
 
