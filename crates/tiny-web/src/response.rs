@@ -82,38 +82,30 @@ impl Response {
 
     /// Writes the head, with its empty line.
     pub fn write_head(&self, out: &mut Vec<u8>, date: &str, constant: &Constant, persistence: Persistence) {
-        let mut say = |text: &str| out.extend_from_slice(text.as_bytes());
-        for text in ["HTTP/1.1 ", self.status.text(), "\r\nDate: ", date, "\r\n", &constant.fields, &self.fields] {
-            say(text);
+        for text in ["HTTP/1.1 ", self.status.text(), "\r\nDate: ", date, "\r\n", &constant.fields] {
+            out.extend_from_slice(text.as_bytes());
         }
-        match &self.content {
-            None if self.status.is_bare() => {}
-            None => {
-                say("Content-Type: text/html; charset=utf-8\r\n");
-                say(&constant.cache_control);
-            }
+        if !self.status.is_bare() {
+            // Writing to memory can't fail.
+            let _ = write!(out, "Content-Length: {}\r\n", self.length());
+        }
+        let of_content: [&str; 3] = match &self.content {
+            None if self.status.is_bare() => ["", "", ""],
+            None => ["Content-Type: text/html; charset=utf-8\r\n", &constant.cache_control, ""],
             // The folder's page for what is not there is no version of that, and is kept as all such pages are.
             Some(Extent { file, .. }) if self.status == Status::NOT_FOUND => {
-                say(&file.content_fields);
-                say(&constant.cache_control);
+                [&file.content_fields, &constant.cache_control, ""]
             }
-            Some(Extent { file, .. }) => {
-                say(&file.version_fields);
-                say(&file.content_fields);
-                say(&file.offer_fields);
-            }
-        }
-        say(match persistence {
+            Some(Extent { file, .. }) => [&file.version_fields, &file.content_fields, &file.offer_fields],
+        };
+        let of_connection = match persistence {
             Persistence::Kept => "",
             Persistence::KeptOnRequest => "Connection: keep-alive\r\n",
             Persistence::Closed => "Connection: close\r\n",
-        });
-        // With these no length is told: RFC 9110, section 8.6. Writing to memory can't fail.
-        let _ = if self.status.is_bare() {
-            write!(out, "\r\n")
-        } else {
-            write!(out, "Content-Length: {}\r\n\r\n", self.length())
         };
+        for text in of_content.into_iter().chain([self.fields.as_str(), of_connection, "\r\n"]) {
+            out.extend_from_slice(text.as_bytes());
+        }
     }
 
     /// The length of the content, in bytes: of all that is promised to follow the head of a reply to GET.

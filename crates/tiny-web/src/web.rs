@@ -273,7 +273,7 @@ impl Web<'_> {
         if second != self.second {
             self.second = second;
             self.date = fmt_http_date(now);
-            self.answers.cache.tick(second);
+            self.answers.cache.clear();
         }
     }
 }
