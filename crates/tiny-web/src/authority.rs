@@ -9,7 +9,7 @@ pub fn is_authority(text: &[u8]) -> bool {
         Some((literal, after)) => (literal.parse::<Ipv6Addr>().is_ok() || is_future_address(literal), after),
         None => {
             let (name, after) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (name.bytes().all(|byte| byte == b'%' || is_of_name(byte)) && is_well_encoded(name), after)
+            (name.bytes().all(|byte| byte == b'%' || is_of_name(byte)) && is_well_encoded(name.as_bytes()), after)
         }
     };
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
@@ -31,9 +31,9 @@ fn is_of_name(byte: u8) -> bool {
 }
 
 /// Whether each `%` is followed by its two digits: pct-encoded = "%" HEXDIG HEXDIG, in section 2.1.
-pub fn is_well_encoded(text: &str) -> bool {
-    let has_digits = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
-    text.split('%').skip(1).all(has_digits)
+pub fn is_well_encoded(text: &[u8]) -> bool {
+    let has_digits = |after: &[u8]| after.iter().take(2).filter(|byte| byte.is_ascii_hexdigit()).count() == 2;
+    text.split(|&byte| byte == b'%').skip(1).all(has_digits)
 }
 
 #[cfg(test)]

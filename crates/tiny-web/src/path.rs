@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use crate::authority::{is_authority, is_well_encoded};
 use crate::status::Status;
@@ -32,14 +32,14 @@ impl LocalPath {
     pub fn of_target(target: &str, dotfiles: bool) -> Result<LocalPath, Status> {
         let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
         let encoded_path = strip_authority(without_query)?;
-        if !encoded_path.starts_with('/') || target.contains('#') {
+        if target.as_bytes().contains(&b'#') {
             return Err(Status::BAD_REQUEST);
         }
         let mut path = Vec::with_capacity(encoded_path.len());
         // All are looked at before one is refused: a path that is malformed anywhere is malformed.
         let mut is_refused = false;
         // Split first, decode then, and only once: an encoded slash separates nothing.
-        for encoded in encoded_path.split('/').filter(|name| !name.is_empty()) {
+        for encoded in encoded_path.as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
             let name = decode(encoded).ok_or(Status::BAD_REQUEST)?;
             is_refused |= !is_shown(&name, path.is_empty(), dotfiles);
             path.push(b'/');
@@ -93,12 +93,13 @@ pub fn is_shown(name: &[u8], is_top: bool, dotfiles: bool) -> bool {
     (may_be_dotted || !name.starts_with(b".")) && !name.contains(&b'/') && !name.contains(&b'\\')
 }
 
-/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is. A
-/// host there has to be: RFC 9110, section 4.2.1. And what is to be had over TLS alone is not to be had here: section 7.4.
+/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. A host
+/// there has to be: RFC 9110, section 4.2.1. And what is to be had over TLS alone is not to be had here: section 7.4.
 fn strip_authority(target: &str) -> Result<&str, Status> {
-    let Some((scheme, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
+    if target.starts_with('/') {
         return Ok(target);
-    };
+    }
+    let (scheme, rest) = target.split_once("://").ok_or(Status::BAD_REQUEST)?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let has_host = !authority.is_empty() && !authority.starts_with(':') && is_authority(authority.as_bytes());
     match scheme.to_ascii_lowercase().as_str() {
@@ -114,8 +115,8 @@ pub fn encode(names: &[u8]) -> impl Iterator<Item = &str> {
 }
 
 /// Decodes `%XX`, once. None: there's a `%` without two digits, or a NUL.
-fn decode(name: &str) -> Option<Cow<'_, [u8]>> {
-    let decoded: Cow<[u8]> = percent_decode_str(name).into();
+fn decode(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let decoded: Cow<[u8]> = percent_decode(name).into();
     (is_well_encoded(name) && !decoded.contains(&0)).then_some(decoded)
 }
 

@@ -128,10 +128,11 @@ impl HeadEnd {
 ///
 /// Errors: the status to refuse it with. No other request can be told from what follows.
 pub fn read<'a>(head: &'a [u8], room: &'a mut Room<'a>, limits: &Limits) -> Result<Request<'a>, Status> {
+    let line = first_line(head);
+    let (method, target, minor) = request_line(line)?;
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let end = head.windows(2).position(|two| two == b"\r\n").ok_or(Status::BAD_REQUEST)?;
-    let (method, target, minor) = request_line(&head[..end])?;
-    let fields = match httparse::parse_headers(&head[end + 2..], &mut room[..limits.fields]) {
+    let fields = head.get(line.len() + 2..).unwrap_or_default();
+    let fields = match httparse::parse_headers(fields, &mut room[..limits.fields]) {
         Ok(httparse::Status::Complete((_, fields))) => Fields(fields),
         Err(httparse::Error::TooManyHeaders) => return Err(Status::FIELDS_TOO_LARGE),
         Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BAD_REQUEST),
@@ -151,17 +152,19 @@ pub fn first_line(head: &[u8]) -> &[u8] {
 
 /// `method SP request-target SP HTTP-version`, and the version's second digit. RFC 9112, section 3.
 fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
-    let line = std::str::from_utf8(line).map_err(|_| Status::BAD_REQUEST)?;
-    let mut words = line.splitn(4, ' ');
+    let mut words = line.splitn(4, |&byte| byte == b' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(Status::BAD_REQUEST);
     };
-    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(is_of_target) {
+    if !is_token(method) || target.is_empty() || !target.iter().copied().all(is_of_target) {
         return Err(Status::BAD_REQUEST);
     }
+    let (Ok(method), Ok(target)) = (std::str::from_utf8(method), std::str::from_utf8(target)) else {
+        return Err(Status::BAD_REQUEST);
+    };
     // HTTP-version = "HTTP/" DIGIT "." DIGIT. A minor version that doesn't exist yet is to be read as our highest.
-    match version.strip_prefix("HTTP/").map(str::as_bytes) {
+    match version.strip_prefix(b"HTTP/") {
         Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok((method, target, (minor - b'0').min(1))),
         Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Status::VERSION_NOT_SUPPORTED),
         _ => Err(Status::BAD_REQUEST),
