@@ -18,26 +18,20 @@ const BYTES_A_TURN: u64 = 4 * 1024 * 1024;
 const BYTES_A_CALL: u64 = if cfg!(target_os = "linux") { BYTES_A_TURN } else { 32 * 1024 };
 
 /// What is still to be sent of a reply, and what comes after it.
+#[derive(Default)]
 pub struct Reply {
     /// The head, and the content if it is small.
     pub data: Vec<u8>,
     /// Other content, from where it is.
     pub content: Option<Extent>,
-    pub then: Then,
+    /// What becomes of the connection then. None: it goes on. [`Next::End`]: it is closed in a while, see `leave` in
+    /// `web/reply.rs`. [`Next::Close`]: at once; the client wants that, all input has been read, and a small reply is on its
+    /// way: nothing is lost.
+    pub then: Option<Next>,
     /// Its line in the log.
     pub entry: Option<Entry>,
     /// How much was left when the client's patience was last looked at.
     pub left_before: u64,
-}
-
-/// What becomes of the connection after a reply.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    GoOn,
-    /// It is closed. The client wants that, all input has been read, and a small reply is on its way: nothing is lost.
-    Close,
-    /// It is closed in a while: see `leave` in `web/reply.rs`.
-    Leave,
 }
 
 /// So much of a file.

@@ -7,7 +7,7 @@ use common::events::Next;
 use super::Web;
 use crate::body::BodyReader;
 use crate::client::Client;
-use crate::outgoing::{Reply, Then};
+use crate::outgoing::Reply;
 use crate::request::{self, Body, HeadEnd, NO_FIELDS, Persistence, Request};
 use crate::site::is_served;
 
@@ -74,9 +74,7 @@ impl Web<'_> {
             Some(self.say(client, head, Ok(&request), false))
         } else {
             client.held = Some(Box::new((head.to_vec(), BodyReader::new(request.body, limits))));
-            let go_on =
-                || Reply { data: CONTINUE.to_vec(), content: None, then: Then::GoOn, entry: None, left_before: 0 };
-            waits.then(go_on)
+            waits.then(|| Reply { data: CONTINUE.to_vec(), ..Reply::default() })
         };
         Some((head.len(), reply))
     }

@@ -7,7 +7,7 @@ use common::events::Next;
 use super::Web;
 use crate::access_log::Entry;
 use crate::client::Client;
-use crate::outgoing::{Reply, Then};
+use crate::outgoing::Reply;
 use crate::request::{Persistence, Request, first_line};
 use crate::response::Response;
 use crate::status::Status;
@@ -36,9 +36,9 @@ impl Web<'_> {
         let then = match persistence {
             // Of a file much may still be on its way, and its client may say something before all has arrived; so may one
             // that doesn't know yet that this reply is the last.
-            Persistence::Closed if is_all && wanted == Persistence::Closed && content.is_none() => Then::Close,
-            Persistence::Closed => Then::Leave,
-            Persistence::Kept | Persistence::KeptOnRequest => Then::GoOn,
+            Persistence::Closed if is_all && wanted == Persistence::Closed && content.is_none() => Some(Next::Close),
+            Persistence::Closed => Some(Next::End),
+            Persistence::Kept | Persistence::KeptOnRequest => None,
         };
         Reply { data, content, then, entry, left_before: 0 }
     }
@@ -75,11 +75,7 @@ impl Web<'_> {
     fn end(&mut self, client: &mut Client, connection: &OwnedFd, reply: Reply) -> Option<Next> {
         self.write_log(&reply);
         self.out = reply.data;
-        match reply.then {
-            Then::GoOn => None,
-            Then::Close => Some(Next::Close),
-            Then::Leave => Some(leave(client, connection)),
-        }
+        reply.then.map(|next| if next == Next::End { leave(client, connection) } else { next })
     }
 
     /// Tells of a reply, of which so much as is left was not sent.
@@ -93,10 +89,8 @@ impl Web<'_> {
 /// Keeps a reply for later.
 #[cold]
 fn keep(client: &mut Client, mut reply: Reply) {
-    if reply.then == Then::Close {
-        // Until it is sent, the client may say something.
-        reply.then = Then::Leave;
-    }
+    // Until it is sent, the client may say something.
+    reply.then = reply.then.map(|_| Next::End);
     reply.data.shrink_to_fit();
     reply.left_before = reply.left();
     client.renewed = true;
