@@ -6,9 +6,10 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use common::address::Peer;
@@ -19,81 +20,67 @@ use crate::request::{self, Fields, Limits};
 use crate::status::Status;
 
 /// Where the lines go.
-pub enum AccessLog {
-    /// `-`: stdout. What there is no room for is lost.
-    Stdout,
-    File {
-        path: PathBuf,
-        file: Mutex<File>,
-        /// The last line could not be written, which has been said.
-        is_failing: AtomicBool,
-    },
+pub struct AccessLog {
+    path: PathBuf,
+    /// None: it is `-`, stdout. What there is no room for is lost.
+    file: Mutex<Option<File>>,
+    /// The last line could not be written, which has been said.
+    is_failing: AtomicBool,
+    /// SIGHUP says that the file has been moved away, and is to be opened anew.
+    pub requests: Requests,
 }
 
 impl AccessLog {
     /// Opens it, to go on at its end.
     ///
-    /// Errors: `cannot open FILE: …`.
+    /// Errors: `cannot open FILE: …`; no descriptors are left.
     pub fn open(path: &Path) -> Result<AccessLog> {
-        if path == Path::new("-") {
-            return Ok(AccessLog::Stdout);
-        }
         // By its full name, so that it can be opened again wherever the process is.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path =
+            if path == Path::new("-") { path.to_owned() } else { absolute(path).unwrap_or_else(|_| path.to_owned()) };
         let file = Mutex::new(open(&path)?);
-        Ok(AccessLog::File { path, file, is_failing: AtomicBool::new(false) })
+        Ok(AccessLog { path, file, is_failing: AtomicBool::new(false), requests: Requests::on_hangup()? })
     }
 
     /// The folder that its file is in.
     pub fn folder(&self) -> Option<&Path> {
-        match self {
-            AccessLog::Stdout => None,
-            AccessLog::File { path, .. } => path.parent(),
-        }
+        self.path.parent().filter(|_| self.path.is_absolute())
     }
 
-    /// Opens the file anew each time that SIGHUP says that the old one has been moved away.
-    ///
-    /// Errors: no thread left for it.
-    pub fn reopen_on(self: &Arc<Self>, requests: Requests) -> Result<()> {
-        let log = Arc::clone(self);
-        let reopen = move || {
-            while requests.wait() {
-                log.reopen();
-            }
-        };
-        let thread = std::thread::Builder::new().stack_size(crate::serve::STACK_BYTES);
-        thread.spawn(reopen).context("cannot start a thread")?;
-        Ok(())
-    }
-
-    fn reopen(&self) {
-        let AccessLog::File { path, file, .. } = self else { return };
-        match open(path) {
-            Ok(new) => *file.lock().unwrap_or_else(PoisonError::into_inner) = new,
+    /// Opens the file anew.
+    pub fn reopen(&self) {
+        match open(&self.path) {
+            Ok(new) => *self.file() = new,
             Err(error) => log::line(crate::NAME, exit::describe(&error)),
         }
     }
 
     /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
     pub fn write(&self, line: &str) {
-        match self {
-            AccessLog::Stdout => listener::say(line),
-            AccessLog::File { path, file, is_failing } => {
-                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
-                let was_failing = is_failing.swap(written.is_err(), Ordering::Relaxed);
-                if let (Err(error), false) = (written, was_failing) {
-                    let error = anyhow::Error::from(error).context(format!("cannot write {}", path.display()));
-                    log::client(crate::NAME, exit::describe(&error));
-                }
-            }
+        let written = match &mut *self.file() {
+            None => return listener::say(line),
+            Some(file) => file.write_all(line.as_bytes()),
+        };
+        let was_failing = self.is_failing.swap(written.is_err(), Ordering::Relaxed);
+        if let (Err(error), false) = (written, was_failing) {
+            let error = anyhow::Error::from(error).context(format!("cannot write {}", self.path.display()));
+            log::client(crate::NAME, exit::describe(&error));
         }
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<File>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn open(path: &Path) -> Result<File> {
-    let opened = File::options().append(true).create(true).open(path);
-    opened.with_context(|| format!("cannot open {}", path.display()))
+/// None: it is stdout. Nobody waits for a reader, should it be a FIFO.
+fn open(path: &Path) -> Result<Option<File>> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let opened = File::options().append(true).create(true).custom_flags(nonblock).open(path);
+    opened.map(Some).with_context(|| format!("cannot open {}", path.display()))
 }
 
 /// A line, but for how many bytes of content were sent.

@@ -7,7 +7,6 @@
 mod input;
 mod reply;
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -58,7 +57,7 @@ pub struct Server {
     /// How many connections an address may have.
     pub places: Places,
     /// Where requests are told of.
-    pub log: Option<Arc<AccessLog>>,
+    pub log: Option<AccessLog>,
 }
 
 /// The server in one loop.
@@ -129,6 +128,12 @@ impl<'a> Service for Web<'a> {
             None => self.talk(client, connection, ended),
         };
         turn.unwrap_or_else(|error| self.failed(client, &error))
+    }
+
+    fn report(&self) {
+        if let Some(log) = &self.server.log {
+            log.reopen();
+        }
     }
 
     fn give_up(&mut self, client: &mut Client, connection: &OwnedFd, why: GaveUp) -> Next {
