@@ -43,10 +43,11 @@ use common::wait::Patience;
 use common::{address, listener};
 
 use access_log::AccessLog;
+use folder::Folder;
 use places::Places;
 use response::Constant;
 use serve::Bounds;
-use site::{Pages, Site};
+use site::Site;
 use web::Server;
 
 pub use options::Options;
@@ -126,10 +127,7 @@ fn set_defer_accept(listener: &OwnedFd, seconds: i32) -> Result<(), common::Errn
 
 /// Gives up the right to all other files, and says so.
 fn confine(site: &Site, log: Option<&AccessLog>, options: &Options) -> String {
-    let folder = match &site.pages {
-        Pages::Folder(folder) => Some(folder.root()),
-        Pages::Lecture { .. } => None,
-    };
+    let folder = site.folder.as_ref().map(Folder::root);
     let log = log.and_then(AccessLog::folder);
     let socket = options.door.unix.as_deref().and_then(|path| absolute(path).ok());
     match sandbox::confine(folder, log, socket.as_deref().and_then(Path::parent)) {

@@ -30,8 +30,8 @@ pub struct Reply {
     pub then: Option<Next>,
     /// Its line in the log.
     pub entry: Option<Entry>,
-    /// How much was left when the client's patience was last looked at.
-    pub left_before: u64,
+    /// Of one that was kept: how much was left when it was, or when our patience was last looked at.
+    pub left_before: Option<u64>,
 }
 
 /// So much of a file.

@@ -33,17 +33,13 @@ const WORK_OF_A_LOOK: usize = 8;
 /// The page for what is not there, if the folder has one.
 const NOT_FOUND_PAGE: &str = "/404.html";
 
-/// What there is to see.
-pub enum Pages {
-    /// The lecture's page, at `/`, and its icon.
-    Lecture { page: Arc<Representation>, icon: Arc<Representation> },
-    /// The files of a folder.
-    Folder(Folder),
-}
-
 /// What there is to see, and how it is shown.
 pub struct Site {
-    pub pages: Pages,
+    /// The files of a folder.
+    pub folder: Option<Folder>,
+    /// Else the lecture's page, at `/`, and its icon.
+    page: Arc<Representation>,
+    icon: Arc<Representation>,
     pub show: Show,
 }
 
@@ -53,17 +49,13 @@ impl Site {
     /// Errors: the folder can't be opened; `cannot show FILE: …`, the application's page isn't there.
     pub fn open(folder: Option<&Path>, show: Show) -> Result<Site> {
         let cache_control = show.cache_control(show.cache);
-        let Some(folder) = folder else {
-            let page = |page: String, content_type| {
-                let etag = page::etag(&page);
-                Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
-            };
-            let icon = page(page::ICON.to_owned(), "image/svg+xml");
-            let page = page(page::saying(page::LECTURE), HTML);
-            return Ok(Site { pages: Pages::Lecture { page, icon }, show });
+        let own = |page: String, content_type| {
+            let etag = page::etag(&page);
+            Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
         };
-        let folder = Folder::open(folder, cache_control, show.dotfiles)?;
-        if let Some(spa) = &show.spa {
+        let (page, icon) = (own(page::saying(page::LECTURE), HTML), own(page::ICON.to_owned(), "image/svg+xml"));
+        let folder = folder.map(|path| Folder::open(path, cache_control, show.dotfiles)).transpose()?;
+        if let (Some(folder), Some(spa)) = (&folder, &show.spa) {
             let path = LocalPath::of_target(spa, show.dotfiles);
             match path.and_then(|path| folder.find(&path, Wanted::default(), SystemTime::UNIX_EPOCH)) {
                 Ok(Some(_)) => {}
@@ -73,7 +65,7 @@ impl Site {
                 Err(status) => bail!("cannot show {spa} of this folder: {}", status.reason().to_lowercase()),
             }
         }
-        Ok(Site { pages: Pages::Folder(folder), show })
+        Ok(Site { folder, page, icon, show })
     }
 }
 
@@ -137,13 +129,14 @@ impl Answers<'_> {
     ///
     /// Errors: as [`LocalPath::of_target`] and [`Folder::find`].
     fn find(&mut self, target: &str, wanted: Wanted) -> Result<Arc<Representation>, Status> {
-        let Site { pages, show } = self.site;
+        let Site { folder, page, icon, show } = self.site;
         let path = LocalPath::of_target(target, show.dotfiles)?;
-        let folder = match pages {
-            Pages::Folder(folder) => folder,
-            Pages::Lecture { page, .. } if path.is_root() => return Ok(Arc::clone(page)),
-            Pages::Lecture { icon, .. } if path.as_bytes() == b"/favicon.ico" => return Ok(Arc::clone(icon)),
-            Pages::Lecture { .. } => return Err(Status::NOT_FOUND),
+        let Some(folder) = folder else {
+            return match path.as_bytes() {
+                b"/" => Ok(Arc::clone(page)),
+                b"/favicon.ico" => Ok(Arc::clone(icon)),
+                _ => Err(Status::NOT_FOUND),
+            };
         };
         let mut key = (path, wanted);
         if let Some(file) = self.cache.get(&key) {

@@ -195,7 +195,8 @@ impl Web<'_> {
 
     #[inline(never)]
     fn go_on_with_what_is_kept(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
-        match self.go_on_sending(client, connection)? {
+        let kept = client.reply.take();
+        match kept.map_or(Ok(None), |reply| self.send(client, connection, *reply))? {
             None => self.serve(client, connection),
             next => Ok(next),
         }
@@ -247,7 +248,7 @@ impl Web<'_> {
         let Some(reply) = &mut client.reply else { return false };
         let went_on = reply.go_on(connection);
         let left = reply.left();
-        let taken = std::mem::replace(&mut reply.left_before, left) - left;
+        let taken = reply.left_before.replace(left).unwrap_or(left) - left;
         let limits = &self.server.limits;
         let least = (limits.min_rate as u64).saturating_mul(limits.slow_timeout.as_secs().max(1));
         went_on.is_ok_and(|next| next.is_none() || taken >= least)

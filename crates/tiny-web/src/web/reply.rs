@@ -40,7 +40,7 @@ impl Web<'_> {
             Persistence::Closed => Some(Next::End),
             Persistence::Kept | Persistence::KeptOnRequest => None,
         };
-        Reply { data, content, then, entry, left_before: 0 }
+        Reply { data, content, then, entry, left_before: None }
     }
 
     /// Sends a reply. None: that's it, and the connection goes on. What there is no room for is kept, and so is what can't be
@@ -57,23 +57,11 @@ impl Web<'_> {
         went_on
     }
 
-    /// Goes on with a reply that was kept. None: there is none any more.
-    #[cold]
-    pub fn go_on_sending(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
-        let Some(mut reply) = client.reply.take() else { return Ok(None) };
-        let went_on = reply.go_on(connection);
-        if matches!(went_on, Ok(None)) {
-            client.renewed = true;
-            return Ok(self.end(client, connection, *reply));
-        }
-        client.reply = Some(reply);
-        went_on
-    }
-
     /// A reply has been sent to its end.
     #[inline(never)]
     fn end(&mut self, client: &mut Client, connection: &OwnedFd, reply: Reply) -> Option<Next> {
         self.write_log(&reply);
+        client.renewed = true;
         self.out = reply.data;
         reply.then.map(|next| if next == Next::End { leave(client, connection) } else { next })
     }
@@ -86,14 +74,16 @@ impl Web<'_> {
     }
 }
 
-/// Keeps a reply for later.
+/// Keeps a reply for later, or once more.
 #[cold]
 fn keep(client: &mut Client, mut reply: Reply) {
     // Until it is sent, the client may say something.
     reply.then = reply.then.map(|_| Next::End);
     reply.data.shrink_to_fit();
-    reply.left_before = reply.left();
-    client.renewed = true;
+    if reply.left_before.is_none() {
+        reply.left_before = Some(reply.left());
+        client.renewed = true;
+    }
     client.reply = Some(Box::new(reply));
 }
 
