@@ -87,8 +87,6 @@ impl Representation {
     }
 }
 
-/// What comes behind the names of scripts that are modules: RFC 9239, section 7.
-const MODULES: [&str; 2] = ["cjs", "mjs"];
 /// What comes behind the names of texts that browsers would save rather than show, had they the type that is theirs, if there
 /// is one at all.
 const SOURCES: &str = "bash bat cts diff go hs java jsonl kt lock lua md mts nix patch pl proto ps1 py rb rs rst sh sql \
@@ -97,12 +95,11 @@ const SOURCES: &str = "bash bat cts diff go hs java jsonl kt lock lua md mts nix
 /// The type that a file's name promises. Text is taken for UTF-8, as nearly all is today.
 pub fn content_type(path: &Path) -> String {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let guess = if MODULES.contains(&extension.as_str()) {
-        "text/javascript"
-    } else if SOURCES.split(' ').any(|source| source == extension) {
-        "text/plain"
-    } else {
-        mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream")
+    let guess = match extension.as_str() {
+        // Modules: RFC 9239, section 7.
+        "cjs" | "mjs" => "text/javascript",
+        source if SOURCES.split(' ').any(|known| known == source) => "text/plain",
+        _ => mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream"),
     };
     if guess.starts_with("text/") { format!("{guess}; charset=utf-8") } else { guess.to_owned() }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::folder::SMALL_BYTES;
 use crate::options::Show;
 use crate::outgoing::Extent;
-use crate::page;
+use crate::page::{self, HTML};
 use crate::representation::{Content, Representation};
 use crate::request::Persistence;
 use crate::status::Status;
@@ -17,9 +17,7 @@ pub struct Response {
     pub status: Status,
     /// The fields that not every response has, each with its line end.
     fields: String,
-    /// A page that says the status, where one may come,
-    page: String,
-    /// or a file, or a part of one.
+    /// A file, or a part of one, or a page. None: nothing can come, and no length is told: RFC 9110, section 8.6.
     content: Option<Extent>,
 }
 
@@ -54,21 +52,30 @@ impl Constant {
 }
 
 impl Response {
-    /// A response that says no more than its status.
-    pub fn of_status(status: Status) -> Response {
-        let page = if status.is_bare() { String::new() } else { page::saying(status.text()) };
-        Response { status, fields: String::new(), page, content: None }
+    /// A response with no content.
+    pub fn empty(status: Status) -> Response {
+        Response { status, fields: String::new(), content: None }
     }
 
-    /// A file, or a part of it.
-    pub fn of_file(status: Status, file: &Arc<Representation>, range: Range<u64>) -> Response {
-        let content = Some(Extent { file: Arc::clone(file), range });
-        Response { status, fields: String::new(), page: String::new(), content }
+    /// A response that says no more than its status.
+    pub fn of_status(status: Status) -> Response {
+        let page = Representation::of_page(page::saying(status.text()), "", HTML, "");
+        Response::of_file(status, &Arc::new(page))
+    }
+
+    /// A file, or a page.
+    pub fn of_file(status: Status, file: &Arc<Representation>) -> Response {
+        Response::of_part(status, file, 0..file.length)
+    }
+
+    /// A part of a file.
+    pub fn of_part(status: Status, file: &Arc<Representation>, range: Range<u64>) -> Response {
+        Response { content: Some(Extent { file: Arc::clone(file), range }), ..Response::empty(status) }
     }
 
     /// The client has it already: which version, and for how long it may keep it, but nothing about what is in it.
     pub fn not_modified(file: &Representation) -> Response {
-        Response { fields: file.version_fields.clone(), ..Response::of_status(Status::NOT_MODIFIED) }
+        Response { fields: file.version_fields.clone(), ..Response::empty(Status::NOT_MODIFIED) }
     }
 
     /// The same with one more field, whose value the server has made itself.
@@ -85,18 +92,17 @@ impl Response {
         for text in ["HTTP/1.1 ", self.status.text(), "\r\nDate: ", date, "\r\n", &constant.fields] {
             out.extend_from_slice(text.as_bytes());
         }
-        if !self.status.is_bare() {
+        if let Some(content) = &self.content {
             // Writing to memory can't fail.
-            let _ = write!(out, "Content-Length: {}\r\n", self.length());
+            let _ = write!(out, "Content-Length: {}\r\n", content.length());
         }
         let of_content: [&str; 3] = match &self.content {
-            None if self.status.is_bare() => ["", "", ""],
-            None => ["Content-Type: text/html; charset=utf-8\r\n", &constant.cache_control, ""],
-            // The folder's page for what is not there is no version of that, and is kept as all such pages are.
-            Some(Extent { file, .. }) if self.status == Status::NOT_FOUND => {
-                [&file.content_fields, &constant.cache_control, ""]
+            None => ["", "", ""],
+            Some(Extent { file, .. }) if [Status::OK, Status::PARTIAL_CONTENT].contains(&self.status) => {
+                [&file.version_fields, &file.content_fields, &file.offer_fields]
             }
-            Some(Extent { file, .. }) => [&file.version_fields, &file.content_fields, &file.offer_fields],
+            // A page that says what is wrong is no version of anything, even if it is a file.
+            Some(Extent { file, .. }) => [&file.content_fields, &constant.cache_control, ""],
         };
         let of_connection = match persistence {
             Persistence::Kept => "",
@@ -110,12 +116,11 @@ impl Response {
 
     /// The length of the content, in bytes: of all that is promised to follow the head of a reply to GET.
     pub fn length(&self) -> u64 {
-        self.content.as_ref().map_or(self.page.len() as u64, Extent::length)
+        self.content.as_ref().map_or(0, Extent::length)
     }
 
     /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
     pub fn write_content(self, out: &mut Vec<u8>) -> Option<Extent> {
-        out.extend_from_slice(self.page.as_bytes());
         let content = self.content?;
         match &content.file.content {
             Content::Bytes(bytes) if content.length() <= SMALL_BYTES => {
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn where_no_content_can_come_none_is_announced() {
         for status in [Status::NO_CONTENT, Status::NOT_MODIFIED] {
-            let head = head(&Response::of_status(status), Persistence::Closed);
+            let head = head(&Response::empty(status), Persistence::Closed);
             assert!(!head.contains("Content-"), "{head}");
             assert!(head.contains("Connection: close\r\n"), "{head}");
         }

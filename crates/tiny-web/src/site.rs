@@ -117,7 +117,7 @@ impl Answers<'_> {
         {
             return Response::of_status(status);
         }
-        let response = Response::of_status(Status::NO_CONTENT).with("Allow", ALLOWED);
+        let response = Response::empty(Status::NO_CONTENT).with("Allow", ALLOWED);
         if !self.site.show.cors {
             return response;
         }
@@ -165,7 +165,7 @@ impl Answers<'_> {
     /// 404, with the folder's own page for it if there is one.
     fn not_found(&mut self) -> Response {
         match self.find(NOT_FOUND_PAGE, Wanted::default()) {
-            Ok(page) => Response::of_file(Status::NOT_FOUND, &page, 0..page.length),
+            Ok(page) => Response::of_file(Status::NOT_FOUND, &page),
             Err(_) => Response::of_status(Status::NOT_FOUND),
         }
     }
@@ -185,7 +185,7 @@ impl Answers<'_> {
                 Part::Whole => {}
                 Part::Bytes(range) => {
                     let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
-                    let part = Response::of_file(Status::PARTIAL_CONTENT, file, range);
+                    let part = Response::of_part(Status::PARTIAL_CONTENT, file, range);
                     return part.with("Content-Range", &content_range);
                 }
                 Part::None => {
@@ -194,7 +194,7 @@ impl Answers<'_> {
                 }
             }
         }
-        Response::of_file(Status::OK, file, 0..file.length)
+        Response::of_file(Status::OK, file)
     }
 }
 

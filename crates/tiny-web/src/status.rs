@@ -46,11 +46,6 @@ impl Status {
     /// Not HTTP/1.
     pub const VERSION_NOT_SUPPORTED: Status = Status("505 HTTP Version Not Supported");
 
-    /// Whether it has no content, and no length is told: RFC 9110, section 8.6.
-    pub fn is_bare(self) -> bool {
-        [Status::NO_CONTENT, Status::NOT_MODIFIED].contains(&self)
-    }
-
     /// Both together.
     pub fn text(self) -> &'static str {
         self.0

@@ -53,16 +53,14 @@ impl Web<'_> {
     /// A head, and the answer to it, unless a body comes first.
     fn read_head(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
         let limits = &self.server.heads;
-        let head = match client.end.find(input, limits) {
-            Ok(length) => &input[..length?],
+        let mut room = NO_FIELDS;
+        let head = client.end.find(input, limits).transpose()?.map(|end| &input[..end]);
+        let understood = head.and_then(|head| Ok((head, request::read(head, &mut room, limits)?)));
+        let (head, request) = match understood {
+            Ok(understood) => understood,
             Err(refusal) => return Some((0, Some(self.say(client, input, Err(refusal), false)))),
         };
         client.end = HeadEnd::default();
-        let mut room = NO_FIELDS;
-        let request = match request::read(head, &mut room, limits) {
-            Ok(request) => request,
-            Err(refusal) => return Some((0, Some(self.say(client, head, Err(refusal), false)))),
-        };
         client.renewed = true;
         let is_all = input.len() == head.len();
         let waits = request.expects_continue && is_all;
