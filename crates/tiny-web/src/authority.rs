@@ -4,21 +4,24 @@ use std::net::Ipv6Addr;
 
 /// `uri-host [ ":" port ]`: an address in brackets, or a name, as RFC 3986, section 3.2.2 has them.
 pub fn is_authority(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
-    let (is_host, after) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((literal, after)) => (literal.parse::<Ipv6Addr>().is_ok(), after),
-        None => {
-            let (name, after) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (name.bytes().all(|byte| byte == b'%' || is_of_name(byte)) && is_well_encoded(name.as_bytes()), after)
+    let at = |wanted: u8| text.iter().position(|&byte| byte == wanted);
+    let (is_host, after) = match (text, at(b']')) {
+        ([b'[', ..], Some(end)) => (is_ipv6(&text[1..end]), &text[end + 1..]),
+        _ => {
+            let (name, after) = text.split_at(at(b':').unwrap_or(text.len()));
+            (name.iter().all(|&byte| byte == b'%' || is_of_name(byte)) && is_well_encoded(name), after)
         }
     };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    is_host && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port))
+    is_host && (after.is_empty() || after.strip_prefix(b":").is_some_and(|port| port.iter().all(u8::is_ascii_digit)))
+}
+
+fn is_ipv6(literal: &[u8]) -> bool {
+    std::str::from_utf8(literal).is_ok_and(|literal| literal.parse::<Ipv6Addr>().is_ok())
 }
 
 /// unreserved / sub-delims
 fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
 
 /// Whether each `%` is followed by its two digits: pct-encoded = "%" HEXDIG HEXDIG, in section 2.1.

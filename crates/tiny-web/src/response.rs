@@ -1,6 +1,5 @@
 //! A response to bytes: the status line, the fields, and where the content comes from.
 
-use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -93,23 +92,24 @@ impl Response {
             out.extend_from_slice(text.as_bytes());
         }
         if let Some(content) = &self.content {
-            // Writing to memory can't fail.
-            let _ = write!(out, "Content-Length: {}\r\n", content.length());
+            for text in ["Content-Length: ", &content.length().to_string(), "\r\n"] {
+                out.extend_from_slice(text.as_bytes());
+            }
         }
-        let of_content: [&str; 3] = match &self.content {
+        let [version, what, offer]: [&str; 3] = match &self.content {
             None => ["", "", ""],
             Some(Extent { file, .. }) if [Status::OK, Status::PARTIAL_CONTENT].contains(&self.status) => {
                 [&file.version_fields, &file.content_fields, &file.offer_fields]
             }
             // A page that says what is wrong is no version of anything, even if it is a file.
-            Some(Extent { file, .. }) => [&file.content_fields, &constant.cache_control, ""],
+            Some(Extent { file, .. }) => [&constant.cache_control, &file.content_fields, ""],
         };
         let of_connection = match persistence {
             Persistence::Kept => "",
             Persistence::KeptOnRequest => "Connection: keep-alive\r\n",
             Persistence::Closed => "Connection: close\r\n",
         };
-        for text in of_content.into_iter().chain([self.fields.as_str(), of_connection, "\r\n"]) {
+        for text in [version, what, offer, &self.fields, of_connection, "\r\n"] {
             out.extend_from_slice(text.as_bytes());
         }
     }
