@@ -53,24 +53,20 @@ pub fn range_counts(fields: &Fields, current: &Validators, now: SystemTime) -> b
 /// one matches nothing: section 8.8.3.2.
 fn matches(fields: &Fields, name: &str, etag: &str, weakly: bool) -> bool {
     fields.values(name).any(|value| {
-        value == b"*" || EntityTags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
+        value == b"*" || entity_tags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
     })
 }
 
-/// `1#entity-tag`, where a tag may have commas in it; ends at the first thing that is none.
-struct EntityTags<'a>(&'a [u8]);
-
-impl<'a> Iterator for EntityTags<'a> {
-    type Item = (bool, &'a [u8]);
-
-    fn next(&mut self) -> Option<(bool, &'a [u8])> {
-        let start = self.0.iter().position(|byte| !b" \t,".contains(byte))?;
-        let rest = &self.0[start..];
+/// `1#entity-tag`, where a tag may have commas in it; ends at the first thing that is none. Each is weak or not.
+fn entity_tags(mut list: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
+    std::iter::from_fn(move || {
+        let start = list.iter().position(|byte| !b" \t,".contains(byte))?;
+        let rest = &list[start..];
         let (is_weak, tag) = rest.strip_prefix(b"W/").map_or((false, rest), |tag| (true, tag));
         let length = 2 + tag.strip_prefix(b"\"")?.iter().position(|&byte| byte == b'"')?;
-        self.0 = &tag[length..];
+        list = &tag[length..];
         Some((is_weak, &tag[..length]))
-    }
+    })
 }
 
 /// A date. One that can't be read is as good as none.

@@ -31,7 +31,9 @@ impl Web<'_> {
                 next = Some(Next::Turn);
                 break;
             }
-            let Some((taken, reply)) = self.understand(client, &input[used..]) else { break };
+            let rest = &input[used..];
+            let step = if client.held.is_some() { self.read_past(client, rest) } else { self.read_head(client, rest) };
+            let Some((taken, reply)) = step else { break };
             used += taken;
             if let Some(reply) = reply {
                 next = self.send(client, connection, reply)?;
@@ -44,13 +46,9 @@ impl Web<'_> {
         Ok(next)
     }
 
-    /// The next thing that a client has said. None: it isn't all there. This makes no system call, unless a file isn't known yet.
+    /// A head, and the answer to it, unless a body comes first. None: it isn't all there. This makes no system call, unless a
+    /// file isn't known yet.
     #[inline(never)]
-    fn understand(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
-        if client.held.is_some() { self.read_past(client, input) } else { self.read_head(client, input) }
-    }
-
-    /// A head, and the answer to it, unless a body comes first.
     fn read_head(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
         let limits = &self.server.heads;
         let mut room = NO_FIELDS;
@@ -77,7 +75,8 @@ impl Web<'_> {
         Some((head.len(), reply))
     }
 
-    /// More of a body, and at its end the answer to its head.
+    /// More of a body, and at its end the answer to its head. None: there is no more.
+    #[inline(never)]
     fn read_past(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
         let (_, body) = &mut **client.held.as_mut()?;
         let taken = match body.take(input) {
