@@ -1,5 +1,8 @@
 //! What `tcp-echo-client check` finds out about servers: ours, the lecture's, and other people's.
 
+#[cfg(target_os = "linux")]
+mod shortage;
+
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! How servers start and stop.
 
+#[cfg(target_os = "linux")]
+mod broken;
 mod shortage;
 
 use std::io::{Read, Write};

@@ -19,6 +19,8 @@ mod namespace;
 #[cfg(target_os = "linux")]
 mod network;
 mod peers;
+#[cfg(target_os = "linux")]
+mod progress;
 mod tcp;
 mod trace;
 #[cfg(target_os = "linux")]

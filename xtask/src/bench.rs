@@ -16,7 +16,7 @@ mod web;
 pub mod workshop;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ use workshop::Workshop;
 
 /// Descriptors that are not connections: enough for all that either side has open besides.
 const OTHER_DESCRIPTORS: u64 = 200;
+
+/// In a test, so many operations instead of a millisecond, and at least so many on a connection: what they cost is more than
+/// what comes and goes with the connections, and than the hundredth of a second that ended threads are accounted in.
+const SMOKE_PER_MS: usize = 80;
+const SMOKE_PER_CONNECTION: usize = 20;
 
 /// Measure our servers against others
 #[derive(Args)]
@@ -57,6 +62,10 @@ pub struct Rounds {
     /// Also write every sample to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Also write one table to FILE, as Markdown: a line for each server, and a column for each scene that compares them
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 // How thoroughly.
@@ -70,9 +79,9 @@ pub struct Pace {
     #[arg(long)]
     quick: bool,
 
-    /// Take programs that are built without optimization: a test of the bench, not of the programs
-    #[arg(long, hide = true)]
-    unoptimized: bool,
+    /// Ours and the yardsticks only, as they are built without optimization, once: a test of the bench, not of the programs
+    #[arg(long, hide = true, conflicts_with_all = ["runs", "quick"])]
+    smoke: bool,
 }
 
 /// What the measurements need.
@@ -87,6 +96,8 @@ pub struct Bench {
     /// How long one measurement takes.
     pub time: Duration,
     pub quick: bool,
+    /// Whether it is the bench that is tested. Then nothing may depend on how fast the machine is, nor on what is installed.
+    pub smoke: bool,
 }
 
 /// Measures what was asked for and prints it, table by table.
@@ -117,10 +128,11 @@ impl Bench {
     ///
     /// Errors: this is not Linux; a build fails; taskset(1) is missing.
     pub fn new(pace: Pace, packages: &[&str], examples: &[&str]) -> Result<Bench> {
-        let Pace { runs, quick, unoptimized } = pace;
+        let Pace { runs, quick, smoke } = pace;
         let runs = runs.map_or(if quick { 3 } else { 5 }, usize::from);
+        let (runs, quick) = if smoke { (1, true) } else { (runs, quick) };
         let all_cores = measure::cores()?;
-        let options: &[&str] = if unoptimized { &[] } else { &["--release"] };
+        let options: &[&str] = if smoke { &[] } else { &["--release"] };
         let executables = programs::build_as(options, packages, examples)?;
         let workshop = Workshop::open()?;
         let cores = [all_cores[0], all_cores[all_cores.len() - 1]];
@@ -128,14 +140,14 @@ impl Bench {
         let pinned = workshop::works("taskset", &["-a", "-c", "-p", &core, &own]);
         ensure!(pinned, "cannot measure without taskset(1), which is in util-linux");
         let time = Duration::from_millis(if quick { 250 } else { 1000 });
-        Ok(Bench { executables, workshop, cores, all_cores, runs, time, quick })
+        Ok(Bench { executables, workshop, cores, all_cores, runs, time, quick, smoke })
     }
 
     /// Prints who is compared, and then table by table, which it returns as the exit status: whether no bar is missed.
     /// `figures`: what they are.
     ///
     /// Errors: our own server can't be measured; the report can't be written.
-    fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, json: Option<&PathBuf>) -> Result<ExitCode> {
+    fn report(&self, lineup: &Lineup, figures: &str, makes: Vec<Make>, to: &Rounds) -> Result<ExitCode> {
         self.introduce();
         let width = lineup.subjects.iter().map(|subject| subject.name.len()).max().unwrap_or(0);
         for subject in &lineup.subjects {
@@ -149,16 +161,21 @@ impl Bench {
             print!("\n{}", table.text());
             tables.push(table);
         }
-        if let Some(path) = json {
+        let write =
+            |path: &Path, text| fs::write(path, text).with_context(|| format!("cannot write {}", path.display()));
+        if let Some(path) = &to.markdown {
+            write(path, table::markdown(&tables))?;
+        }
+        if let Some(path) = &to.json {
             let command = |it: &subjects::Subject| json!({ "name": it.name, "command": it.shown() });
             let report = json!({
                 "schema": 1, "machine": measure::machine(&self.all_cores), "runs": self.runs,
                 "servers": lineup.subjects.iter().map(command).collect::<Vec<_>>(), "missing": lineup.missing,
                 "tables": tables.iter().map(Table::json).collect::<Vec<_>>(),
             });
-            fs::write(path, format!("{report:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, format!("{report:#}\n"))?;
         }
-        Ok(if conclude(&tables) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if conclude(&tables) || self.smoke { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Says what the figures are from.
@@ -172,10 +189,34 @@ impl Bench {
         }
     }
 
+    /// What ends a load, as the option of a client of ours and its value: the time, or in a test a number of operations.
+    pub fn limit(&self, time: Duration, connections: usize) -> [String; 2] {
+        let ms = time.as_millis() as usize;
+        let (option, value) = match self.smoke {
+            true => ("--count", (ms * SMOKE_PER_MS).max(connections * SMOKE_PER_CONNECTION).to_string()),
+            false => ("--duration", format!("{ms}ms")),
+        };
+        [option.to_owned(), value]
+    }
+
+    /// So many idle connections, senders and the like; in a test a tenth of them.
+    pub fn crowd(&self, count: usize) -> usize {
+        if self.smoke { count / 10 } else { count }
+    }
+
     /// All processors, as taskset(1) wants them.
     fn all_cores(&self) -> String {
         self.all_cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
     }
+}
+
+/// Says that something is left out, and how to have it.
+///
+/// Errors: this is the continuous integration, where everything that it takes has to be there.
+fn skip(what: &str) -> Result<()> {
+    ensure!(std::env::var_os("CI").is_none(), "not to be skipped in CI: {what}");
+    println!("\nskipped: {what}");
+    Ok(())
 }
 
 /// Makes sure of so many connections or other descriptors at once, here and in the servers to come.

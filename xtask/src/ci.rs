@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::bench::smoke;
@@ -31,13 +31,13 @@ enum Step {
     Test,
     /// The demonstration shows what it should
     Demo,
-    /// The tests that run several programs together
+    /// The tests that run several programs together; up to three that fail are tried once more, alone, and told
     E2e,
     /// Each program can be copied, and passes its tests where it lands
     Labs,
     /// Each exercise begins without a warning, and its tests fail
     Exercises,
-    /// The benches and the comparison of the designs end, and have a figure for ours; whatever it is
+    /// Each scene of the benches, and the comparison of the designs, ends and has a figure for ours; whatever it is
     Bench,
     /// A minute of bytes that nobody would think of, where cargo-fuzz and a nightly compiler are there
     Fuzz,
@@ -55,7 +55,7 @@ impl Step {
         match self {
             Step::Format => cargo("fmt --all --check"),
             Step::Clippy => cargo("clippy --workspace --all-targets --locked -- -D warnings"),
-            Step::Docs => succeeds(programs::cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+            Step::Docs => programs::succeeds(programs::cargo().env("RUSTDOCFLAGS", "-D warnings").args([
                 "doc",
                 "--workspace",
                 "--no-deps",
@@ -65,7 +65,7 @@ impl Step {
             Step::Tidy => tidy::check(),
             Step::Test => cargo("test --workspace --exclude e2e --locked"),
             Step::Demo => demo::check::check().map(|()| true),
-            Step::E2e => e2e::check(&[]),
+            Step::E2e => e2e::check_with_second_try(),
             Step::Labs => lab::check().map(|()| true),
             Step::Exercises => lab::check_exercises().map(|()| true),
             Step::Bench => smoke::check().map(|()| true),
@@ -126,7 +126,7 @@ fn fuzz() -> Result<bool> {
     let directory = crate::root().join("crates/tiny-web");
     let limit = format!("-max_total_time={FUZZ_SECONDS}");
     for target in FUZZ_TARGETS {
-        if !succeeds(cargo().current_dir(&directory).args(["run", target, "--", &limit, "-verbosity=0"]))? {
+        if !programs::succeeds(cargo().current_dir(&directory).args(["run", target, "--", &limit, "-verbosity=0"]))? {
             return Ok(false);
         }
     }
@@ -134,15 +134,7 @@ fn fuzz() -> Result<bool> {
 }
 
 fn cargo(arguments: &str) -> Result<bool> {
-    succeeds(programs::cargo().args(arguments.split(' ')))
-}
-
-/// Whether a command succeeds.
-///
-/// Errors: it can't be started.
-pub fn succeeds(command: &mut Command) -> Result<bool> {
-    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    Ok(status.success())
+    programs::succeeds(programs::cargo().args(arguments.split(' ')))
 }
 
 #[cfg(test)]

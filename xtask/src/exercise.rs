@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::ci;
+use crate::programs;
 
 /// One exercise, as its file describes it.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Exercise {
         let mut git = Command::new("git");
         // Outside of any repository git applies to the directory it's in; inside of one it would look from the top.
         git.current_dir(copy).env("GIT_CEILING_DIRECTORIES", copy.parent().unwrap_or(copy));
-        ensure!(ci::succeeds(git.arg("apply").arg(&self.file))?, "cannot apply {}", self.file.display());
+        ensure!(programs::succeeds(git.arg("apply").arg(&self.file))?, "cannot apply {}", self.file.display());
         Ok(())
     }
 

@@ -10,7 +10,6 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::ci;
 use crate::exercise;
 use crate::programs::{self, FIVE};
 
@@ -187,31 +186,31 @@ fn cargo(directory: &Path) -> Command {
 fn cargo_there(command: &str, directory: &Path) -> Result<()> {
     let mut first = cargo(directory);
     first.args(["build", "--all-targets", "--offline"]);
-    let offline = ci::succeeds(first.stdout(Stdio::null()).stderr(Stdio::null()))?;
-    if !ci::succeeds(cargo(directory).args(["--quiet", command]).args(offline.then_some("--offline")))? {
+    let offline = programs::succeeds(first.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    if !programs::succeeds(cargo(directory).args(["--quiet", command]).args(offline.then_some("--offline")))? {
         bail!("cannot {command} the copy in {}", directory.display());
     }
     Ok(())
 }
 
 /// One directory for what is built of all the copies, so that most of it is built once.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
     crate::root().join(target).join("labs")
 }
 
 /// A temporary directory, removed at the end.
-struct Place(PathBuf);
+pub struct Place(pub PathBuf);
 
 impl Place {
     /// The same each time: what cargo built there the last time is still good. Not in the workspace: cargo would see it.
-    fn of(what: &str) -> Place {
+    pub fn of(what: &str) -> Place {
         let mut hasher = DefaultHasher::new();
         crate::root().hash(&mut hasher);
         Place(std::env::temp_dir().join(format!("xtask-{what}-{:016x}", hasher.finish())))
     }
 
-    fn clear(&self) -> Result<()> {
+    pub fn clear(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("cannot remove {}", self.0.display()))

@@ -80,6 +80,14 @@ pub fn get<'a>(executables: &'a Executables, name: &str) -> Result<&'a Path> {
     }
 }
 
+/// Whether a command succeeds.
+///
+/// Errors: it can't be started.
+pub fn succeeds(command: &mut Command) -> Result<bool> {
+    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    Ok(status.success())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,24 +1,19 @@
 //! Names and ports to addresses, and how an address is printed.
 
 mod interfaces;
+mod kernel;
 
-#[cfg(unix)]
-use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-#[cfg(unix)]
-use std::os::unix::ffi::OsStrExt;
 #[cfg(unix)]
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-#[cfg(unix)]
-use rustix::net::SocketAddrUnix;
-use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
+use rustix::net::AddressFamily;
 
-use crate::Errno;
 pub use interfaces::is_for_many;
 use interfaces::own_address;
+pub(crate) use kernel::{family_name, kind_name, of_kernel, to_kernel};
 
 /// Where a socket is to be found: by an address and a port, or, for the processes of one machine, by a file's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -182,65 +177,6 @@ pub fn reach(address: &Address) -> String {
         format!("every interface; neighbours use {}", SocketAddr::new(own, address.port()))
     } else {
         "every interface".to_owned()
-    }
-}
-
-/// The kernel's form of an address. What has none, as a socket that nobody has bound, is `0.0.0.0:0`.
-#[inline(always)]
-pub(crate) fn of_kernel(any: Option<SocketAddrAny>) -> Address {
-    let Some(any) = any else { return Address::Internet((Ipv4Addr::UNSPECIFIED, 0).into()) };
-    #[cfg(unix)]
-    if any.address_family() == AddressFamily::UNIX
-        && let Ok(unix) = SocketAddrUnix::try_from(any.clone())
-    {
-        // A name that is in no file system, which Linux has too, begins with a byte of 0: unix(7), "abstract".
-        #[cfg(target_os = "linux")]
-        if let Some(name) = unix.abstract_name() {
-            return Address::Unix(PathBuf::from(OsStr::from_bytes(&[b"\0", name].concat())));
-        }
-        let path = unix.path_bytes().unwrap_or_default();
-        return Address::Unix(PathBuf::from(OsStr::from_bytes(path)));
-    }
-    SocketAddr::try_from(any).map_or_else(|_| Address::Internet((Ipv4Addr::UNSPECIFIED, 0).into()), Address::Internet)
-}
-
-/// What the kernel is handed for an address.
-///
-/// Errors: `ENAMETOOLONG`: the path of a socket has at most 107 bytes.
-pub(crate) fn to_kernel(address: &Address) -> std::result::Result<SocketAddrAny, Errno> {
-    match address {
-        Address::Internet(address) => Ok((*address).into()),
-        #[cfg(unix)]
-        Address::Unix(path) => {
-            #[cfg(target_os = "linux")]
-            if path.as_os_str().is_empty() {
-                return Ok(SocketAddrUnix::new_unnamed().into());
-            }
-            #[cfg(target_os = "linux")]
-            if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
-                return Ok(SocketAddrUnix::new_abstract_name(name)?.into());
-            }
-            Ok(SocketAddrUnix::new(path.as_path())?.into())
-        }
-    }
-}
-
-/// The name that the man pages have for an address family.
-pub(crate) fn family_name(family: AddressFamily) -> &'static str {
-    match family {
-        AddressFamily::INET => "AF_INET",
-        AddressFamily::INET6 => "AF_INET6",
-        AddressFamily::UNIX => "AF_UNIX",
-        _ => "AF_?",
-    }
-}
-
-/// The name that the man pages have for a type of socket.
-pub(crate) fn kind_name(kind: SocketType) -> &'static str {
-    match kind {
-        SocketType::STREAM => "SOCK_STREAM",
-        SocketType::DGRAM => "SOCK_DGRAM",
-        _ => "SOCK_?",
     }
 }
 

@@ -55,23 +55,25 @@ impl From<Result<()>> for Verdict {
             Ok(()) => Verdict::Passed,
             Err(error) => match error.downcast::<Skipped>() {
                 Ok(Skipped(why)) => Verdict::Skipped(why),
-                Err(error) if is_our_shortage(&error) => {
-                    Verdict::Skipped(format!("{}: see ulimit -n", exit::describe(&error)))
-                }
-                Err(error) => Verdict::Failed(exit::describe(&error)),
+                Err(error) => match our_shortage(&error) {
+                    Some(why) => Verdict::Skipped(why),
+                    None => Verdict::Failed(exit::describe(&error)),
+                },
             },
         }
     }
 }
 
-/// Whether it is us who have too few descriptors for a check, or the machine. No server can do anything about that.
-fn is_our_shortage(error: &Error) -> bool {
+/// What to say if it is us who have too few descriptors to meet a server, or the machine. No server can do anything about that.
+/// None: it is something else.
+pub fn our_shortage(error: &Error) -> Option<String> {
     let errno = error.root_cause().downcast_ref();
     #[cfg(unix)]
-    if errno == Some(&Errno::NFILE) {
-        return true;
-    }
-    errno == Some(&Errno::MFILE)
+    let is_of_the_machine = errno == Some(&Errno::NFILE);
+    #[cfg(windows)]
+    let is_of_the_machine = false;
+    let is_one = is_of_the_machine || errno == Some(&Errno::MFILE);
+    is_one.then(|| format!("{}: see ulimit -n", exit::describe(error)))
 }
 
 /// Whether there is still a server after a check.
@@ -82,6 +84,15 @@ pub enum Condition {
     Gone(String),
     /// Clients are let in, perhaps, but not served.
     Silent(String),
+    /// That can't be found out from here, and why.
+    Unknown(String),
+}
+
+impl Condition {
+    /// A client has come to nothing, for this reason.
+    pub fn after(error: &Error) -> Condition {
+        our_shortage(error).map_or_else(|| Condition::Silent(exit::describe(error)), Condition::Unknown)
+    }
 }
 
 /// There is nothing to check.

@@ -9,10 +9,11 @@
 
 mod accepting;
 mod crew;
+mod farewell;
 mod idle;
 mod service;
 
-pub use crew::Crew;
+pub use crew::{Crew, Work, run_all};
 pub use service::{Clock, Next, Service};
 
 use std::collections::VecDeque;
@@ -20,7 +21,7 @@ use std::io::ErrorKind;
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::fd::AsRawFd;
@@ -28,7 +29,7 @@ use slab::Slab;
 
 use crate::berkeley::{OwnedFd, close};
 use crate::signal::Requests;
-use crate::wait::{GaveUp, Patience};
+use crate::wait::Patience;
 
 use accepting::Accepting;
 use idle::{IdleLists, Link};
@@ -43,8 +44,6 @@ const EVENTS: usize = 1024;
 /// How long those that always have more to do may have their turns, one after the other, before the kernel is asked who else
 /// is ready.
 const BUSY: Duration = Duration::from_millis(1);
-/// How long a client that the server has given up may take to read its last words.
-const LINGER: Duration = Duration::from_millis(500);
 
 struct Entry<C> {
     connection: OwnedFd,
@@ -83,6 +82,8 @@ pub struct EventLoop<'a, S: Service> {
     drained: bool,
     /// No connection will come any more.
     finished: bool,
+    /// Why the server stops, if it is for a fault of this loop's.
+    failure: Option<Error>,
 }
 
 impl<'a, S: Service> EventLoop<'a, S> {
@@ -109,6 +110,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
             stopping: false,
             drained: false,
             finished: false,
+            failure: None,
         })
     }
 
@@ -126,8 +128,8 @@ impl<'a, S: Service> EventLoop<'a, S> {
 
     /// Runs until the server has been asked to stop and the last connection is closed.
     ///
-    /// Errors: the event queue or the listener is broken.
-    pub fn run(mut self) -> Result<()> {
+    /// Errors: the event queue or the listener is, or was, broken.
+    fn run(mut self) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut now = Instant::now();
         while !(self.finished && self.connections.is_empty() && self.crew.leaves(self.own)) {
@@ -149,7 +151,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
                 }
             }
-            self.accept_some(now)?;
+            self.accept_some(now);
             if handed_over {
                 self.take_from_inbox();
             }
@@ -159,7 +161,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
             }
             self.give_up_the_late(now);
         }
-        Ok(())
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     /// Those that came since the last time have one answer.
@@ -268,65 +270,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
         close(connection);
         self.crew.closed();
     }
-
-    /// From now on a connection only waits for its client's end, and not for long.
-    fn linger(&mut self, key: usize) {
-        self.idle.remove(key, &mut self.connections);
-        let farewell = &mut self.connections[key].farewell;
-        if farewell.is_none() {
-            self.farewells = self.farewells.checked_add(1).unwrap_or(NonZero::<u32>::MIN);
-            *farewell = Some(self.farewells);
-            self.lingering.push_back((Instant::now() + LINGER, key, self.farewells));
-        }
-    }
-
-    /// The server has been asked to stop: nobody else comes, and who is here is told by a turn.
-    fn stop(&mut self) {
-        self.stop_accepting();
-        (self.stopping, self.finished) = (true, true);
-        for key in self.keys() {
-            self.go_on(key, false);
-        }
-    }
-
-    fn keys(&self) -> Vec<usize> {
-        self.connections.iter().map(|(key, _)| key).collect()
-    }
-
-    /// Gives up who has been silent for too long, everybody at the end of the drain, and closes who has lingered enough.
-    fn give_up_the_late(&mut self, now: Instant) {
-        while let Some((key, allowance)) = self.idle.expired() {
-            self.give_up(key, GaveUp::Idle(allowance));
-        }
-        if !self.drained && self.patience.drain_until().is_some_and(|end| end <= now) {
-            self.drained = true;
-            for key in self.keys() {
-                self.give_up(key, GaveUp::Drained);
-            }
-        }
-        while let Some(&(_, key, farewell)) = self.lingering.front().filter(|(until, ..)| *until <= now) {
-            self.lingering.pop_front();
-            if self.connections.get(key).is_some_and(|entry| entry.farewell == Some(farewell)) {
-                self.close(key);
-            }
-        }
-    }
-
-    fn give_up(&mut self, key: usize, why: GaveUp) {
-        let entry = &mut self.connections[key];
-        if entry.farewell.is_some() {
-            return;
-        }
-        let next = self.service.give_up(&mut entry.conversation, &entry.connection, why);
-        if next == Next::Room {
-            let clock = Clock { renewed: true, ..self.service.clock(&mut entry.conversation) };
-            self.idle.touch(key, clock, &mut self.connections);
-            // Where all that was left could be sent, the kernel has no reason to tell of room.
-            return self.has_more(key);
-        }
-        if next != Next::Close {
-            self.linger(key);
-        }
-        self.is_next(key, next);
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! What a server needs around `socket`, `bind`, `listen` and `accept`: options before, the ready line after, and what to do
 //! when `accept` fails.
 
+mod accept_trouble;
 #[cfg(unix)]
 mod activation;
 
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytesize::ByteSize;
@@ -13,8 +13,9 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::AddressFamily;
 
 use crate::address::{Address, reach};
-use crate::{Errno, exit, log, sockopt};
+use crate::{Errno, log, sockopt};
 
+pub use accept_trouble::AcceptTrouble;
 #[cfg(unix)]
 pub use activation::{handed_over, handed_over_datagram};
 
@@ -140,83 +141,6 @@ pub fn say(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// What a server does when `accept` fails: it never ends for an error that concerns one client or a passing shortage.
-pub struct AcceptTrouble {
-    program: &'static str,
-    pause: Duration,
-    /// When it was last said that something has run out.
-    said: Option<Instant>,
-}
-
-impl AcceptTrouble {
-    /// The first pause after running out of descriptors or memory; each further one is twice as long.
-    const SHORTEST: Duration = Duration::from_millis(5);
-    /// The longest pause.
-    const LONGEST: Duration = Duration::from_secs(1);
-    /// A shortage that comes and goes is said once in so long.
-    const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
-
-    /// No trouble yet.
-    pub fn new(program: &'static str) -> AcceptTrouble {
-        AcceptTrouble { program, pause: Duration::ZERO, said: None }
-    }
-
-    /// `accept` worked: the next pause is a short one again.
-    pub fn over(&mut self) {
-        self.pause = Duration::ZERO;
-    }
-
-    /// `accept` failed: says how long to wait before the next try; None: not at all. A client that left before its turn is
-    /// no reason to wait. That descriptors or memory have run out is said once; the clients stay in the queue, and the pauses
-    /// get longer. See accept(2).
-    ///
-    /// Errors: the listening socket itself is broken.
-    pub fn failed(&mut self, errno: Errno) -> Result<Option<Duration>> {
-        match errno {
-            Errno::AGAIN | Errno::INTR | Errno::CONNABORTED => Ok(None),
-            errno if is_of_the_network(errno) => Ok(None),
-            errno if is_shortage(errno) => Ok(Some(self.shortage(exit::plain(errno)))),
-            errno => Err(errno).context("cannot accept clients"),
-        }
-    }
-
-    /// Something needed for one more client has run out: says so once, and how long to wait.
-    pub fn shortage(&mut self, cause: impl std::fmt::Display) -> Duration {
-        if self.said.is_none_or(|said| said.elapsed() >= Self::SAID_AGAIN_AFTER) {
-            self.said = Some(Instant::now());
-            log::client(self.program, format_args!("cannot accept more clients for now: {cause}"));
-        }
-        self.pause = (self.pause * 2).clamp(Self::SHORTEST, Self::LONGEST);
-        self.pause
-    }
-}
-
-/// Descriptors or memory have run out, of the process or of the machine.
-fn is_shortage(errno: Errno) -> bool {
-    #[cfg(unix)]
-    if matches!(errno, Errno::NFILE | Errno::NOMEM) {
-        return true;
-    }
-    matches!(errno, Errno::MFILE | Errno::NOBUFS)
-}
-
-/// Errors of the network that Linux hands on through accept(2), "to be treated like EAGAIN by retrying".
-fn is_of_the_network(errno: Errno) -> bool {
-    #[cfg(target_os = "linux")]
-    if matches!(errno, Errno::PROTO | Errno::NONET | Errno::PERM) {
-        return true;
-    }
-    matches!(
-        errno,
-        Errno::NETDOWN
-            | Errno::NOPROTOOPT
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::OPNOTSUPP
-            | Errno::NETUNREACH
-    )
-}
-
 /// Room for fewer than this is worth a line, even if nobody has asked for more.
 const USUAL_CONNECTIONS: usize = 1000;
 
@@ -260,47 +184,7 @@ pub fn raise_descriptor_limit() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn trouble_after(errnos: &[Errno]) -> (AcceptTrouble, Vec<bool>) {
-        let mut trouble = AcceptTrouble::new("test");
-        let survived = errnos.iter().map(|errno| trouble.failed(*errno).is_ok()).collect();
-        (trouble, survived)
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn no_clients_error_ends_the_loop_or_makes_it_wait() {
-        let errnos = [
-            Errno::AGAIN,
-            Errno::INTR,
-            Errno::CONNABORTED,
-            Errno::PROTO,
-            Errno::NETDOWN,
-            Errno::NOPROTOOPT,
-            Errno::HOSTDOWN,
-            Errno::NONET,
-            Errno::HOSTUNREACH,
-            Errno::OPNOTSUPP,
-            Errno::NETUNREACH,
-            Errno::PERM,
-        ];
-        let (trouble, survived) = trouble_after(&errnos);
-        assert_eq!(survived, [true; 12]);
-        assert_eq!(trouble.pause, Duration::ZERO);
-    }
-
-    #[test]
-    fn a_shortage_makes_it_wait_twice_as_long_each_time() {
-        let (trouble, survived) = trouble_after(&[Errno::MFILE, Errno::NOBUFS, Errno::MFILE, Errno::NOBUFS]);
-        assert_eq!(survived, [true; 4]);
-        assert_eq!(trouble.pause, AcceptTrouble::SHORTEST * 8);
-    }
-
-    #[test]
-    fn a_broken_listener_ends_it() {
-        let (_, survived) = trouble_after(&[Errno::BADF, Errno::INVAL, Errno::NOTSOCK]);
-        assert_eq!(survived, [false; 3]);
-    }
+    use crate::exit;
 
     #[test]
     fn an_address_in_use_is_told_even_when_another_would_be_free() {

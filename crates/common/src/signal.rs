@@ -19,6 +19,9 @@ pub struct Stop {
     /// every thread: the "self-pipe trick", after which a wait for a socket can't miss a signal.
     #[cfg(unix)]
     pipe: std::io::PipeReader,
+    /// Its other end, for [`Stop::ask`].
+    #[cfg(unix)]
+    writer: std::io::PipeWriter,
 }
 
 impl Stop {
@@ -42,6 +45,12 @@ impl Stop {
         Stop::on_signals()
     }
 
+    /// What nothing but [`Stop::ask`] asks to stop, so that a test leaves the signals alone.
+    #[cfg(test)]
+    pub(crate) fn without_signals() -> Stop {
+        Stop::install(&[]).unwrap()
+    }
+
     fn install(signals: &[i32]) -> std::io::Result<Stop> {
         let (asked, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         #[cfg(unix)]
@@ -58,9 +67,21 @@ impl Stop {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
         #[cfg(unix)]
-        return Ok(Stop { asked, signal: number, since: OnceLock::new(), pipe });
+        return Ok(Stop { asked, signal: number, since: OnceLock::new(), pipe, writer });
         #[cfg(windows)]
         return Ok(Stop { asked, signal: number, since: OnceLock::new() });
+    }
+
+    /// Asks the program to stop, as a first signal does: for a part of it without which the others can't go on.
+    pub fn ask(&self) {
+        if !self.asked.swap(true, Ordering::SeqCst) {
+            #[cfg(unix)]
+            {
+                use std::io::Write;
+                // If it is full, it is readable already.
+                let _ = (&self.writer).write(&[0]);
+            }
+        }
     }
 
     /// Whether the program has been asked to stop.

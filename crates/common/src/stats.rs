@@ -1,8 +1,8 @@
 //! From round-trip times to the summary that both clients print, as text and as JSON; nothing in here knows TCP from UDP.
 //!
 //! A run asks [`schedule`], or a [`plan`] for all of it, when each request is due, fills it as [`request`] says, and tells a
-//! [`Tally`] what became of it: [`account`] is who owes whom, [`times`] how long it took, [`jitter`] how unevenly. [`progress`]
-//! shows how far it is, and [`report`] is the end of it.
+//! [`Tally`] what became of it: [`account`] is who owes whom, [`trouble`] what went wrong, [`times`] how long it took, [`jitter`]
+//! how unevenly. [`progress`] shows how far it is, and [`report`] is the end of it.
 //!
 //! Every time is a whole number of nanoseconds. Under load a request counts from the moment when it was *due*: what a
 //! server that stalls keeps a client from sending would otherwise never be measured ("coordinated omission").
@@ -15,18 +15,20 @@ pub mod report;
 pub mod request;
 pub mod schedule;
 pub mod times;
+pub mod trouble;
 
 use std::time::Instant;
 
 use report::{Ended, Head, Measured, Rate, Settings};
 
-pub use account::{Account, Cause, Causes, Errors, Fate, Trouble};
+pub use account::{Account, Fate};
 pub use jitter::Jitter;
 pub use plan::Plan;
 pub use progress::Progress;
 pub use request::{HEAD_BYTES, Pattern, Request};
 pub use schedule::Schedule;
 pub use times::{Summary, Times};
+pub use trouble::{Cause, Causes, Errors, Trouble};
 
 /// Nanoseconds since a run began.
 #[derive(Clone, Copy, Debug)]

@@ -34,7 +34,7 @@ fn main() -> std::io::Result<()> {
     }
     let (began, mut echoes) = (Instant::now(), 0_u64);
     let mut events = Vec::with_capacity(1024);
-    while began.elapsed() < Duration::from_millis(ms as u64) {
+    loop {
         epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
         for Event { data, .. } in events.drain(..) {
             let (connection, missing) = &mut flows[data.u64() as usize];
@@ -55,6 +55,9 @@ fn main() -> std::io::Result<()> {
                     Err(errno) => return Err(errno.into()),
                 }
             }
+        }
+        if began.elapsed() >= Duration::from_millis(ms as u64) {
+            break;
         }
     }
     println!("{echoes} echoes, {:.0} a second", echoes as f64 / began.elapsed().as_secs_f64());

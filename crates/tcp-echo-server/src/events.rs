@@ -5,13 +5,12 @@
 //! and nothing more is read from it until then. The loop itself, which tiny-web shares, is `common::events`.
 
 use std::num::NonZero;
-use std::sync::mpsc;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::address::{Address, Peer};
 use common::berkeley::{OwnedFd, Shutdown, recv, send, shutdown};
-use common::events::{Crew, EventLoop, Next, Service};
+use common::events::{Crew, EventLoop, Next, Service, run_all};
 use common::wait::GaveUp;
 use common::{Errno, exit, listener, log};
 
@@ -20,9 +19,9 @@ use crate::echo::Echo;
 /// How often a client that always has more may be served in a row, before the others have their turn.
 const PIECES_A_TURN: usize = 16;
 
-/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipes (5), a trace file, and
+/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipes (6), a trace file, and
 /// one or two to spare; and two for each loop.
-const OTHER_DESCRIPTORS: usize = 12;
+const OTHER_DESCRIPTORS: usize = 13;
 const DESCRIPTORS_A_LOOP: usize = 2;
 
 /// Serves up to `most` clients at once with so many loops, until the server is asked to stop; then returns when the last has
@@ -50,26 +49,7 @@ pub fn serve(
     loops[0].report_on(&echo.requests)?;
     listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, crate::NAME, echo.once)?;
-    thread::scope(|scope| {
-        let mut loops = loops.into_iter();
-        let first = loops.next();
-        let mut idle = Vec::new();
-        for other in loops {
-            // A thread has its loop only when all threads are there. If one can't be started, the others end without one.
-            let (to_thread, own) = mpsc::channel();
-            let run = move || own.recv().map_or(Ok(()), EventLoop::run);
-            let thread = thread::Builder::new().spawn_scoped(scope, run).context("cannot start a thread")?;
-            idle.push((thread, to_thread, other));
-        }
-        ready();
-        let mut others = Vec::new();
-        for (thread, to_thread, other) in idle {
-            drop(to_thread.send(other));
-            others.push(thread);
-        }
-        first.map_or(Ok(()), EventLoop::run)?;
-        others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
-    })
+    thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
 }
 
 /// The echo, with one buffer for all clients of a loop: nothing is kept in it from one turn to the next.

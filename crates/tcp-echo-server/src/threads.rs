@@ -7,7 +7,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use common::berkeley::{OwnedFd, accept, close};
 use common::listener::{self, AcceptTrouble};
 use common::slots::Slots;
@@ -22,9 +22,9 @@ pub const MOST_CONNECTIONS: usize = 1024;
 /// address space that is never touched.
 pub const STACK_BYTES: usize = 256 * 1024;
 
-/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipes (5), a trace file, and
+/// Descriptors that are not connections: stdin, stdout, stderr, the listener, the signals' pipes (6), a trace file, and
 /// one or two to spare.
-const OTHER_DESCRIPTORS: usize = 12;
+const OTHER_DESCRIPTORS: usize = 13;
 
 /// Serves up to `max_connections` clients at once, until the server is asked to stop; then returns when the last has gone.
 ///
@@ -33,10 +33,12 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
     let most = listener::most_connections(crate::NAME, max_connections, 1, OTHER_DESCRIPTORS);
     let slots = Slots::new(most);
     let mut trouble = AcceptTrouble::new(crate::NAME);
+    // If the server fails, those that are being served have as much time to finish as if it had been asked to stop.
+    let end = |_: &Error| echo.patience.stop.ask();
     // A scope ends when all its threads have: nobody is left behind when the server stops.
     thread::scope(|scope| {
         while let Some(slot) = slots.take(&echo.patience.stop) {
-            if !echo.patience.client_comes(&listener).context("cannot wait for clients")? {
+            if !echo.patience.client_comes(&listener).context("cannot wait for clients").inspect_err(end)? {
                 break;
             }
             let (client, comes) = mpsc::channel();
@@ -57,7 +59,7 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
             match accept(&listener) {
                 Ok(accepted) => drop(client.send(accepted)),
                 Err(errno) => {
-                    pause(&echo.patience.stop, trouble.failed(errno)?)?;
+                    pause(&echo.patience.stop, trouble.failed(errno).inspect_err(end)?)?;
                     continue;
                 }
             }

@@ -1,21 +1,20 @@
 //! The event loops, a thread for each: they accept and wait, and `web.rs` does what there is to do.
 
 use std::num::NonZero;
-use std::sync::mpsc;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::berkeley::OwnedFd;
-use common::events::{Crew, EventLoop};
+use common::events::{Crew, EventLoop, run_all};
 use common::listener;
 
 use crate::options::Options;
 use crate::web::{Server, Web};
 
-/// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, the signals' pipe (4), and a client
+/// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, the signals' pipe (5), and a client
 /// that is about to take another's place; for a log, and opening it anew (3, but one of the signals' fewer); for a trace file; and
 /// two for each loop.
-const OTHER_DESCRIPTORS: usize = 10;
+const OTHER_DESCRIPTORS: usize = 11;
 const DESCRIPTORS_OF_A_LOG: usize = 2;
 const DESCRIPTORS_A_LOOP: usize = 2;
 /// Of the others, one in eight is for a file that is sent; two at least. Should all of these be open, the answer is 503.
@@ -78,24 +77,5 @@ pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds, ready: impl Fn
     }
     listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, crate::NAME, false)?;
-    thread::scope(|scope| {
-        let mut loops = loops.into_iter();
-        let first = loops.next();
-        let mut idle = Vec::new();
-        for other in loops {
-            // A thread has its loop only when all threads are there. If one can't be started, the others end without one.
-            let (to_thread, own) = mpsc::channel();
-            let run = move || own.recv().map_or(Ok(()), EventLoop::run);
-            let thread = thread::Builder::new().spawn_scoped(scope, run).context("cannot start a thread")?;
-            idle.push((thread, to_thread, other));
-        }
-        ready();
-        let mut others = Vec::new();
-        for (thread, to_thread, other) in idle {
-            drop(to_thread.send(other));
-            others.push(thread);
-        }
-        first.map_or(Ok(()), EventLoop::run)?;
-        others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
-    })
+    thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
 }

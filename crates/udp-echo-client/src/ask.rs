@@ -20,6 +20,7 @@ use crate::flow::LARGEST_DATAGRAM_BYTES;
 use crate::own_name::OwnName;
 use crate::silence::{Silence, forget_news};
 use crate::timer::RetransmissionTimer;
+use crate::unreachable::{is_unreachable, unreachable};
 
 /// So many of the last questions are remembered: a second reply to one of them is late, or a duplicate, but not wrong.
 const REMEMBERED: usize = 16;
@@ -218,23 +219,4 @@ impl Connected {
     fn close(self) {
         berkeley::close(self.0);
     }
-}
-
-/// `cannot reach localhost:2000: [::1]:2000: connection refused; 127.0.0.1:2000`, to be followed by the last cause.
-pub fn unreachable(name: &str, failures: &str, last: &Address) -> String {
-    let last = last.to_string();
-    if failures.is_empty() && name.replace(['[', ']'], "") == last.replace(['[', ']'], "") {
-        format!("cannot reach {last}")
-    } else {
-        format!("cannot reach {name}: {failures}{last}")
-    }
-}
-
-/// The network's answers to a datagram that found nobody.
-pub fn is_unreachable(errno: Errno) -> bool {
-    #[cfg(unix)]
-    if errno == Errno::NOENT {
-        return true; // The file of the server's socket is gone.
-    }
-    matches!(errno, Errno::CONNREFUSED | Errno::CONNRESET | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN)
 }

@@ -16,13 +16,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use common::check::{Report, Verdict, list, wanted};
+use common::check::{Report, Verdict, list, our_shortage, wanted};
 use common::prefix::Prefix;
 use common::signal::Stop;
 use common::stats::report::{Head, Kind, Target};
 use common::{cli, exit};
 
-use crate::ask::is_unreachable;
+use crate::unreachable::is_unreachable;
 use crate::{NAME, PROGRAM, flow};
 use catalogue::ALL;
 use server::Server;
@@ -113,6 +113,9 @@ fn meet(options: Options, report: &Report) -> Result<Server> {
             if let Some(errno) = error.root_cause().downcast_ref().copied().filter(|errno| is_unreachable(*errno)) {
                 // Nothing is there that could be wrong.
                 return Err(errno).with_context(|| format!("cannot reach {address}"));
+            }
+            if our_shortage(&error).is_some() {
+                return Err(error);
             }
             report.judge(&ALL[0], &Verdict::Failed(exit::describe(&error)))?;
             Err(error).with_context(|| format!("cannot take {address} for an echo server"))

@@ -15,9 +15,9 @@ use common::prefix::Prefix;
 use common::wait::{BorrowedFd, Interest, Wake, wait};
 use common::{Errno, cli, exit, sockopt};
 
-use crate::ask::{is_unreachable, unreachable};
 #[cfg(unix)]
 use crate::own_name::OwnName;
+use crate::unreachable::{is_unreachable, unreachable};
 
 /// The longest that is waited for a sign of life at one of several addresses.
 const LONGEST_MEETING: Duration = Duration::from_secs(1);

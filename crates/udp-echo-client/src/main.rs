@@ -23,6 +23,7 @@ mod own_name;
 mod ping;
 mod silence;
 mod timer;
+mod unreachable;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -65,9 +65,10 @@ pub fn run(options: Options) -> Result<()> {
     common.trace.turn_on(NAME)?;
     let stop = Stop::on_signals()?;
     be_punctual();
-    let peer = flow::find(&common.server.host, common.server.port, common.timeout)?;
+    let nobody = |error| common.nobody(Kind::Ping, PROGRAM, options.settings(), error);
+    let peer = flow::find(&common.server.host, common.server.port, common.timeout).map_err(nobody)?;
     flow::fits(common.size, &peer)?;
-    let flow = Flow::open(&peer, options.way).with_context(|| format!("cannot reach {peer}"))?;
+    let flow = Flow::open(&peer, options.way).with_context(|| format!("cannot reach {peer}")).map_err(nobody)?;
     let (host, size, head) = (&common.server.host, bytes(common.size), common.head(Kind::Ping, PROGRAM, &peer));
     let mut probes = Probes::new(&options, peer, flow, &stop);
     probes.say(&format!("PING {host} ({}): {size}", head.target.address))?;

@@ -19,7 +19,7 @@ use std::io::{PipeWriter, Write};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use common::Errno;
 use common::berkeley::{AsFd, OwnedFd, Shutdown, close, shutdown};
 use common::signal::{Requests, Stop};
@@ -33,6 +33,9 @@ use worker::Worker;
 
 /// A thread needs no more.
 const STACK_BYTES: usize = 256 * 1024;
+
+/// What is said of a thread that has ended without a word.
+const PANICKED: &str = "cannot go on: a thread has panicked";
 
 /// Answers datagrams until the server is asked to stop, with a thread for each socket. No datagram ends it.
 ///
@@ -72,14 +75,15 @@ pub fn serve(sockets: Vec<OwnedFd>, are_shared: bool, server: Server, stop: Stop
         server.tally.report();
     }
     if !stop.is_asked() {
-        return told.try_recv().unwrap_or_else(|_| bail!("cannot go on: a thread has ended"));
+        return told.try_recv().unwrap_or_else(|_| bail!(PANICKED));
     }
     for socket in sockets.iter().filter(|_| !are_shared) {
         // Whoever waits for a datagram there hears at once that none will come. As the socket isn't connected, it is also an
         // error, `ENOTCONN`.
         let _ = shutdown(socket, Shutdown::Read);
     }
-    told.iter().take(sockets.len()).collect::<Result<()>>()?;
+    let ended: Vec<()> = told.iter().take(sockets.len()).collect::<Result<_>>()?;
+    ensure!(ended.len() == sockets.len(), PANICKED);
     server.tally.look();
     sockets.into_iter().filter_map(Arc::into_inner).for_each(close);
     Ok(())

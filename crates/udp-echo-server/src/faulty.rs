@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, close};
 use common::signal::Stop;
-use common::wait::{Interest, Wake, wait};
+use common::wait::Wake;
 
 use crate::faults::Network;
 use crate::options::Faults;
-use crate::server::Server;
+use crate::server::{Server, datagram_comes};
 use crate::simple::{answer, is_passing, receive, room_bytes};
 
 /// Answers datagrams as `simple::serve` does, with these faults. Asked to stop, it sends what is still on its way, for as long
@@ -24,7 +24,7 @@ pub fn serve(socket: OwnedFd, mut server: Server, faults: Faults, drain: Duratio
     let mut buffer = server.prefix.buffer(room_bytes(&server));
     let mut network = Network::new(faults, prefix_bytes);
     loop {
-        match wait(&socket, Interest::IN, Some(stop), network.next_due()).context("cannot wait for datagrams")? {
+        match datagram_comes(&socket, stop, network.next_due())? {
             Wake::Ready(_) => match receive(&socket, &mut buffer[prefix_bytes..], server.everywhere) {
                 Ok(incoming) => {
                     let reply = &buffer[..prefix_bytes + incoming.length];

@@ -5,14 +5,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::{Context, Result, bail};
 use common::address::Address;
+use common::berkeley::OwnedFd;
 use common::listener;
 #[cfg(unix)]
 pub use common::packet_info::Asked;
 use common::prefix::Prefix;
+use common::signal::Stop;
+use common::wait::{Interest, Wake, wait};
 
 use crate::guard::{Datagram, Guard};
 use crate::tally::Tally;
+
+/// That a socket has been shut down. Elsewhere than on Linux, one that isn't connected can't be.
+#[cfg(target_os = "linux")]
+const SHUT_DOWN: Interest = Interest::RDHUP;
+#[cfg(not(target_os = "linux"))]
+const SHUT_DOWN: Interest = Interest::empty();
 
 /// What the loop needs to know.
 pub struct Server {
@@ -78,6 +88,21 @@ impl Server {
     pub fn another(&self) -> Server {
         let (prefix, guard, tally) = (self.prefix.clone(), self.guard.another(), Arc::clone(&self.tally));
         Server { prefix, guard, tally, dropped: 0, ..*self }
+    }
+}
+
+/// Waits for a datagram, or until `deadline`; None: for ever.
+///
+/// Errors: as poll(2). Or whoever else has the socket has shut it down: the kernel would call it ready from then on, with nothing
+/// to receive, and the loop would never rest.
+#[inline(always)]
+pub fn datagram_comes(socket: &OwnedFd, stop: &Stop, deadline: Option<Instant>) -> Result<Wake> {
+    let wake = wait(socket, Interest::IN | SHUT_DOWN, Some(stop), deadline).context("cannot wait for datagrams")?;
+    match wake {
+        Wake::Ready(ready) if ready.intersects(SHUT_DOWN) => {
+            bail!("cannot receive datagrams: the socket was shut down")
+        }
+        wake => Ok(wake),
     }
 }
 

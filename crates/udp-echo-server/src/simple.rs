@@ -17,7 +17,7 @@ use common::packet_info::{recvmsg, sendmsg};
 use common::signal::Stop;
 use common::wait::{Interest, Wake, wait};
 
-use crate::server::{Incoming, Server};
+use crate::server::{Incoming, Server, datagram_comes};
 
 /// Room for the largest datagram there is: its length field has 16 bits. What does not fit into a buffer is cut off without
 /// a word, and an echo must not be.
@@ -38,7 +38,7 @@ pub const ROOM_WITHIN: Duration = Duration::from_millis(500);
 pub fn serve(socket: OwnedFd, mut server: Server, stop: &Stop) -> Result<()> {
     let prefix_bytes = server.prefix.as_bytes().len();
     let mut buffer = server.prefix.buffer(room_bytes(&server));
-    while let Wake::Ready(_) = wait(&socket, Interest::IN, Some(stop), None).context("cannot wait for datagrams")? {
+    while let Wake::Ready(_) = datagram_comes(&socket, stop, None)? {
         let incoming = match receive(&socket, &mut buffer[prefix_bytes..], server.everywhere) {
             Ok(incoming) => incoming,
             Err(errno) if is_passing(errno) => continue,

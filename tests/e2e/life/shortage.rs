@@ -141,6 +141,10 @@ fn a_reader_of_stdout_and_stderr_who_stands_still_stops_nobody() {
         let ready = lines.find(|line| line.contains(": listening on ")).unwrap();
         let port = ready.rsplit(':').next().unwrap().to_owned();
         assert_eq!(lines.next(), Some(format!("{name}: this machine only")));
+        if name != "udp-echo-server" {
+            // It looks whether a client waits already, and then it is silent. Before, it might find room that we take.
+            assert!(lines.any(|line| line.contains(" accept(")), "{name}");
+        }
         let mut has_room = || {
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut [PollFd::new(&writer, PollFlags::OUT)], Some(&at_once)).unwrap() > 0 && {
@@ -188,6 +192,38 @@ fn a_low_soft_limit_on_descriptors_is_raised() {
         }
         drop(clients);
         assert_eq!(server.stops_well(), "");
+    }
+}
+
+/// The bound on that is the machine's (`max_user_watches` in epoll(7)), and so it is strace that says no.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_client_for_whom_the_event_queue_has_no_room_is_refused_and_counted_and_the_next_is_served() {
+    use crate::trace::strace::{failing, watching};
+    const REGISTERS: &str = "epoll_ctl";
+    for name in ["tcp-echo-server", "tiny-web"] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("strace.log");
+        let start = |mut command: std::process::Command| {
+            command.args(["--host", "127.0.0.1", "--port", "0", "--workers", "1"]);
+            Server::ready(name, command)
+        };
+        let Some(command) = watching(name, REGISTERS, &log) else { return };
+        start(command).stops_well();
+        // What a server needs itself, it has before it is ready; without a client, there is no other.
+        let its_own = std::fs::read_to_string(&log).unwrap().matches(REGISTERS).count();
+        let Some(command) = failing(name, (REGISTERS, its_own + 1), "ENOSPC", &log) else { return };
+        let server = start(command);
+        assert_eq!(server.connect().read(&mut [0; 8]).unwrap(), 0, "{name}");
+        server.process.stderr_has(": the event queue has no room for it: no space left on device");
+        let mut next = server.connect();
+        next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        next.read_exact(&mut [0; 8]).unwrap();
+        drop(next);
+        let (status, _, stderr) = server.stop();
+        assert!(status.success(), "{status}: {stderr}");
+        let counted = stderr.contains("connections 2, received 27 bytes, sent 35 bytes, refused 1, timed out 0, ");
+        assert_eq!(counted, name == "tcp-echo-server", "{stderr}");
     }
 }
 
@@ -239,8 +275,10 @@ fn when_threads_run_out_the_server_goes_on() {
     for mut client in clients {
         client.read_exact(&mut [0; 9]).unwrap();
     }
-    let stderr = server.stops_well();
+    let (status, _, stderr) = server.stop();
     let said = stderr.matches("no thread for one").count();
+    let counted = "connections 30, received 30 bytes, sent 270 bytes, refused 0, timed out 0, ";
+    assert!(status.success() && stderr.contains(counted), "none of them is refused: {status}: {stderr}");
     assert!(
         (1..=2).contains(&said),
         "said once, and once more on a machine so slow that a minute has passed: {stderr}"

@@ -15,9 +15,18 @@ use crate::harness::{command, peer, program, skip};
 /// The process is the program itself, to be sent signals and waited for; strace is its descendant (-D), and its stderr stays
 /// open until the log is complete.
 pub fn watching(name: &str, calls: &str, log: &Path) -> Option<Command> {
+    under_strace(name, &format!("trace={calls}"), log)
+}
+
+/// The same; and one call of this name, the first being 1, is not made, but fails with this error.
+pub fn failing(name: &str, (call, number): (&str, usize), error: &str, log: &Path) -> Option<Command> {
+    under_strace(name, &format!("inject={call}:error={error}:when={number}"), log)
+}
+
+fn under_strace(name: &str, expression: &str, log: &Path) -> Option<Command> {
     static WORKS: OnceLock<bool> = OnceLock::new();
     let strace = peer("strace")?;
-    let arguments = ["-D", "-f", "-q", "-s", "256", "-e", &format!("trace={calls}"), "-o"];
+    let arguments = ["-D", "-f", "-q", "-s", "256", "-e", expression, "-o"];
     let works = || command(&strace).args(arguments).args([log.as_os_str(), "true".as_ref()]).status();
     if !*WORKS.get_or_init(|| works().is_ok_and(|status| status.success())) {
         skip("strace may not watch programs here");

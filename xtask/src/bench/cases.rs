@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::subjects::{OURS, Subject};
 use super::table::{Row, Table};
@@ -66,7 +66,8 @@ pub fn cost(server: u32, processes: usize, act: impl FnOnce() -> Result<Done>) -
     let before = measure::settle(server, processes)?;
     let done = act()?;
     let after = measure::settle(server, processes)?;
-    let figure = after.saturating_sub(before) as f64 / 1000.0 / done.count.max(1) as f64;
+    ensure!(done.count > 0, "nothing was done in time");
+    let figure = after.saturating_sub(before) as f64 / 1000.0 / done.count as f64;
     Ok(Sample { figure, rate: Some(done.rate) })
 }
 
@@ -83,7 +84,7 @@ impl Bench {
     /// Measures the cases in turn, round by round. One that fails in the first round is not measured
     /// again, and its line says why.
     ///
-    /// Errors: the first case fails, to which the others are compared.
+    /// Errors: the first case fails, to which the others are compared; in a test, any.
     pub fn table(&self, title: &str, unit: &'static str, ratio: Ratio, cases: &[Case]) -> Result<Table> {
         let row = |case: &Case| Row { name: case.name.clone(), bar: case.bar, ..Row::default() };
         let mut rows: Vec<Row> = cases.iter().map(row).collect();
@@ -95,7 +96,9 @@ impl Bench {
                 progress(&format!("{title}: round {round}, {}", case.name));
                 let sample = match measure() {
                     Ok(sample) => sample,
-                    Err(error) if at == 0 => return Err(error.context(format!("cannot measure {}", case.name))),
+                    Err(error) if at == 0 || self.smoke => {
+                        return Err(error.context(format!("cannot measure {}", case.name)));
+                    }
                     Err(error) => {
                         row.note = format!("{error:#}");
                         continue;

@@ -15,7 +15,7 @@ use super::workshop::Workshop;
 /// The name of ours.
 pub const OURS: &str = "ours";
 /// How long a server may take until it can be connected to.
-const READY: Duration = Duration::from_secs(10);
+const READY: Duration = Duration::from_secs(30);
 /// How often it is tried. How long a server takes to start is a figure of its own.
 const READY_AGAIN: Duration = Duration::from_micros(500);
 /// How long the answer to one datagram may take, until the server is asked again.

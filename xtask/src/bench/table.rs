@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::measure::median;
+use super::subjects::OURS;
 
 /// One table.
 pub struct Table {
@@ -93,6 +94,14 @@ impl Table {
         text
     }
 
+    /// What there is to say of a server in few words.
+    fn cell(&self, name: &str) -> Option<String> {
+        let row = self.rows.iter().find(|row| row.name == name)?;
+        let ratio = row.ratio().map_or(String::new(), |ratio| format!(" ({ratio:.2})"));
+        let rate = median(&row.rates).map_or(String::new(), |rate| format!(", {}/s", grouped(rate as u64)));
+        Some(format!("{}{ratio}{rate}", figure(median(&row.samples)?)))
+    }
+
     /// The table with every sample, for tools.
     pub fn json(&self) -> Value {
         let row = |row: &Row| {
@@ -105,6 +114,25 @@ impl Table {
         let rows: Vec<Value> = self.rows.iter().map(row).collect();
         json!({ "title": self.title, "unit": self.unit, "ratio": self.ratio, "rows": rows })
     }
+}
+
+/// One table of those in which ours is compared with other servers, as Markdown: a line for each server, and in its columns the
+/// median, in brackets ours by its, and operations in a second.
+pub fn markdown(tables: &[Table]) -> String {
+    let tables: Vec<&Table> = tables.iter().filter(|table| table.rows[0].name == OURS).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for row in tables.iter().flat_map(|table| &table.rows) {
+        if !row.samples.is_empty() && !names.contains(&row.name.as_str()) {
+            names.push(&row.name);
+        }
+    }
+    let line = |first: &str, cell: &dyn Fn(&Table) -> String| {
+        let cells = tables.iter().map(|table| format!(" {} |", cell(table)));
+        format!("| {first} |{}\n", cells.collect::<String>())
+    };
+    let heads = line("", &|table| format!("{}: {}", table.title, table.unit)) + &line("---", &|_| "---".to_owned());
+    let lines = names.iter().map(|name| line(name, &|table| table.cell(name).unwrap_or("-".to_owned())));
+    heads + &lines.collect::<String>()
 }
 
 /// Three digits that count.
@@ -174,6 +202,25 @@ mod tests {
         assert_eq!(squeeze(&table().text()), squeeze(expected));
         let lines: Vec<String> = table().text().lines().map(str::to_owned).collect();
         assert_eq!(lines[2].find("4.00"), lines[4].find("4.00"));
+    }
+
+    #[test]
+    fn the_tables_of_servers_become_one() {
+        let mut rates = table();
+        rates.title = "500 connections".to_owned();
+        rates.rows.truncate(2);
+        rates.rows[1].rates = vec![163_999.5];
+        let mut of_others = table();
+        of_others.rows.remove(0);
+        let expected = "\
+|  | 50 connections: us | 500 connections: us |
+| --- | --- | --- |
+| ours | 4.00 | 4.00 |
+| Go | 6.10 (0.66) | 6.10 (0.66), 163,999/s |
+| bare epoll | 4.00 (1.05) | - |
+| memory | 45.0 | - |
+";
+        assert_eq!(markdown(&[table(), rates, of_others]), expected);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const LOAD_YARDSTICK: &str = "bare_load";
 
 /// Measure tcp-echo-server against other TCP echo servers
 ///
-/// It takes about a quarter of an hour. The exit status is 1 when a bar is missed. The machine should have nothing else to do.
+/// It takes about twenty minutes. The exit status is 1 when a bar is missed. The machine should have nothing else to do.
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);
     let makes = scenes.into_iter().flat_map(scenes::tables).collect();
     let figures = "us: microseconds of the server's processor time, the kernel's on its behalf included";
-    bench.report(&lineup, figures, makes, options.rounds.json.as_ref())
+    bench.report(&lineup, figures, makes, &options.rounds)
 }
 
 /// Builds what is needed to measure a TCP server.

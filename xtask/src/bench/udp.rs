@@ -50,5 +50,5 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);
     let makes = scenes.into_iter().flat_map(scenes::tables).collect();
     let figures = "us: microseconds of the server's processor time, the kernel's on its behalf included";
-    bench.report(&lineup, figures, makes, options.rounds.json.as_ref())
+    bench.report(&lineup, figures, makes, &options.rounds)
 }

@@ -84,6 +84,15 @@ impl Report {
                 self.judge(entry, &verdict)?;
                 return Ok(true);
             }
+            // Who can't ask doesn't know whether the server has survived the check.
+            Condition::Unknown(why) if verdict == Verdict::Passed => {
+                self.judge(entry, &Verdict::Skipped(format!("whether the server still serves is not known: {why}")))?;
+                return Ok(true);
+            }
+            Condition::Unknown(_) => {
+                self.judge(entry, &verdict)?;
+                return Ok(true);
+            }
             Condition::Gone(how) => ("the server has gone", how),
             Condition::Silent(how) => ("the server serves nobody any more", how),
         };

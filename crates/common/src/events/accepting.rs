@@ -51,17 +51,17 @@ impl<S: Service> EventLoop<'_, S> {
     }
 
     /// `accept`, until no client waits, there is no place for one, or the others have waited long enough.
-    pub(super) fn accept_some(&mut self, now: Instant) -> Result<()> {
+    pub(super) fn accept_some(&mut self, now: Instant) {
         for _ in 0..ACCEPTS_A_TURN {
-            let Some(accepting) = &self.accepting else { return Ok(()) };
+            let Some(accepting) = &self.accepting else { return };
             if !accepting.clients_wait || accepting.not_before.is_some_and(|moment| moment > now) {
-                return Ok(());
+                return;
             }
             let spare = self.crew.is_full().then(|| self.to_spare());
             if spare == Some(None) {
-                return Ok(());
+                return;
             }
-            let Some(accepting) = &mut self.accepting else { return Ok(()) };
+            let Some(accepting) = &mut self.accepting else { return };
             accepting.not_before = None;
             match accept(&accepting.listener) {
                 Ok((connection, peer)) => {
@@ -87,10 +87,15 @@ impl<S: Service> EventLoop<'_, S> {
                     }
                 }
                 Err(Errno::AGAIN) => accepting.clients_wait = false,
-                Err(errno) => accepting.not_before = accepting.trouble.failed(errno)?.map(|pause| now + pause),
+                Err(errno) => match accepting.trouble.failed(errno) {
+                    Ok(pause) => accepting.not_before = pause.map(|pause| now + pause),
+                    Err(error) => {
+                        self.stop_accepting();
+                        self.fail(error);
+                    }
+                },
             }
         }
-        Ok(())
     }
 
     /// The connection of this loop that can best be spared, if there is one. Who has more to do waits for us, and not we for it.

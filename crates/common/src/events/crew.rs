@@ -1,12 +1,14 @@
-//! The loops of a server together: the bound on all their connections, and handing one over.
+//! The loops of a server together: a thread for each, the bound on all their connections, and handing one over.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::ScopedJoinHandle;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use mio::{Poll, Waker};
 
-use super::INBOX;
+use super::{EventLoop, INBOX, Service};
 use crate::address::Address;
 use crate::berkeley::OwnedFd;
 
@@ -98,4 +100,47 @@ impl Crew {
     pub(super) fn leaves(&self, own: usize) -> bool {
         self.inboxes[own].lock().take_if(|connections| connections.is_empty()).is_some()
     }
+
+    /// This loop is no more, whatever it has still to take: that is closed.
+    pub(super) fn is_gone(&self, own: usize) {
+        self.inboxes[own].lock().take();
+    }
+}
+
+/// What a thread of a crew has to do.
+pub type Work<'scope> = Box<dyn FnOnce() -> Result<()> + Send + 'scope>;
+
+/// Runs the loops of a crew, the first in this thread and each other one in a thread of its own, which the program `start`s;
+/// with one loop, there is no other thread. The server is `ready` when all threads are there. Returns when all loops have ended.
+///
+/// Errors: a thread can't be started, and then no loop runs. Or the listener or an event queue is broken, or another thread than
+/// this has panicked: then all loops have ended as if the server had been asked to stop. Of several failures, one is told.
+///
+/// Panics: as the first loop does.
+pub fn run_all<'scope, S: Service + 'scope>(
+    loops: Vec<EventLoop<'scope, S>>,
+    start: impl Fn(Work<'scope>) -> io::Result<ScopedJoinHandle<'scope, Result<()>>>,
+    ready: impl FnOnce(),
+) -> Result<()>
+where
+    EventLoop<'scope, S>: Send,
+{
+    let mut loops = loops.into_iter();
+    let Some(first) = loops.next() else { return Ok(()) };
+    let mut idle = Vec::new();
+    for other in loops {
+        // A thread has its loop only when all threads are there. If one can't be started, the others end without one.
+        let (to_thread, own) = mpsc::channel();
+        let work = move || own.recv().map_or(Ok(()), EventLoop::run);
+        idle.push((start(Box::new(work)).context("cannot start a thread")?, to_thread, other));
+    }
+    ready();
+    let mut threads = Vec::new();
+    for (thread, to_thread, other) in idle {
+        drop(to_thread.send(other));
+        threads.push(thread);
+    }
+    let ended = first.run();
+    let panicked = |_| Err(anyhow!("cannot go on: a thread has panicked"));
+    threads.into_iter().fold(ended, |ended, thread| ended.and(thread.join().unwrap_or_else(panicked)))
 }

@@ -3,6 +3,7 @@
 //! `report.schema.json` in this crate's folder says what may stand in it, and tests hold the programs to that. A change that
 //! would break a reader of it needs a new [`SCHEMA`].
 
+mod checked;
 mod text;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use super::{Account, Causes, Errors, Summary};
 use crate::cli;
 
+pub use checked::{Checked, Manner, Point, Verdict};
 pub use text::Milliseconds;
 
 /// The name and version of the JSON documents' form.
@@ -81,66 +83,6 @@ impl Head {
     }
 }
 
-/// The report of a check: point by point.
-#[derive(Clone, Debug, Serialize)]
-pub struct Checked {
-    /// How it begins.
-    #[serde(flatten)]
-    pub head: Head,
-    /// How the server answers; None: that was not found out.
-    pub manner: Option<Manner>,
-    /// How many checks there were to be.
-    pub planned: u64,
-    /// How many the server has passed.
-    pub passed: u64,
-    /// How many it has not.
-    pub failed: u64,
-    /// How many can't be made of this server, or from here.
-    pub skipped: u64,
-    /// Why the rest of them was not made; None: there was no rest.
-    pub bail_out: Option<String>,
-    /// Those that were made or skipped, in their order.
-    pub checks: Vec<Point>,
-}
-
-/// How a server answers, as far as it matters to its clients.
-#[derive(Clone, Debug, Serialize)]
-pub struct Manner {
-    /// What it puts before its replies; nothing, as a rule.
-    pub prefix: String,
-    /// What it says before a client has said anything; nothing, as a rule.
-    pub greeting: String,
-    /// It answers what it has; otherwise it waits for the client's last word.
-    pub at_once: bool,
-}
-
-/// One point of a check.
-#[derive(Clone, Debug, Serialize)]
-pub struct Point {
-    /// What `--only` calls it.
-    pub name: &'static str,
-    /// What the server should do.
-    pub duty: &'static str,
-    /// Whether it does.
-    pub verdict: Verdict,
-    /// What happened.
-    pub detail: String,
-    /// Why it matters: where this is known from.
-    pub fact: &'static str,
-}
-
-/// How a point of a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// The server does what it should.
-    Passed,
-    /// It doesn't.
-    Failed,
-    /// That can't be found out.
-    Skipped,
-}
-
 /// The report of a measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
@@ -181,7 +123,8 @@ pub struct Measured {
     pub from_send: Summary,
     /// How much the replies' times vary from one to the next, as RFC 3550 has it; None: it was not measured.
     pub jitter_ns: Option<u64>,
-    /// The runs at other rates by which the rate of this one was found; None: it was not looked for.
+    /// The runs at other rates by which the rate of this one was found, and then [`Self::ended`] is about all of them; None: it was
+    /// not looked for.
     pub search: Option<Vec<Trial>>,
 }
 

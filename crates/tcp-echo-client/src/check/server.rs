@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result};
 use common::address::Address;
 use common::berkeley::OwnedFd;
-use common::check::Condition;
+use common::check::{Condition, our_shortage};
 use common::{Errno, cli, exit, sockopt};
 
 use super::client::Client;
@@ -94,8 +94,8 @@ impl Server {
             if is_nobody_there(&error) {
                 return Condition::Gone(exit::describe(&error));
             }
-            if Instant::now() + PAUSE > visit.deadline {
-                return Condition::Silent(exit::describe(&error));
+            if Instant::now() + PAUSE > visit.deadline || our_shortage(&error).is_some() {
+                return Condition::after(&error);
             }
             thread::sleep(PAUSE);
         }

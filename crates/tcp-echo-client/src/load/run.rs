@@ -14,7 +14,7 @@ use super::Options;
 use super::engine::Engine;
 use crate::{PROGRAM, connect};
 
-/// Descriptors that are not connections: stdin, stdout, stderr, the event queue (2), the signals' pipe (3), a trace file, and
+/// Descriptors that are not connections: stdin, stdout, stderr, the event queue (2), the signals' pipe (4), a trace file, and
 /// some to spare.
 const OTHER_DESCRIPTORS: u64 = 16;
 

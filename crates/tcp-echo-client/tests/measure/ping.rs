@@ -123,6 +123,10 @@ fn without_a_server_there_is_nothing_to_measure() {
         let (report, status) = report(&[use_, "127.0.0.1", &port]);
         assert_eq!((status, &report["ended"], &report["target"]["address"]), (1, &"failed".into(), &"".into()));
         assert_eq!((&report["account"]["sent"], &report["errors"]["connect_refused"]), (&0.into(), &1.into()));
+        // No name has a part as long as this, so nobody is asked for it.
+        let (nowhere, status) = self::report(&[use_, &"x".repeat(64)]);
+        assert_eq!((status, &nowhere["ended"], &nowhere["target"]["address"]), (1, &"failed".into(), &"".into()));
+        assert_eq!((&nowhere["account"]["sent"], &nowhere["errors"]["connect_failed"]), (&0.into(), &1.into()));
     }
 }
 

@@ -13,10 +13,10 @@ use common::prefix::Prefix;
 use common::sockopt;
 use common::wait::{Interest, Wake, wait, wait_for_any};
 
-use crate::ask::is_unreachable;
 use crate::flow::{LARGEST_DATAGRAM_BYTES, beside};
 #[cfg(unix)]
 use crate::own_name::OwnName;
+use crate::unreachable::is_unreachable;
 
 /// How often a question is sent in all, at even distances. On the way to a server in the wide world one may get lost.
 pub const SENDINGS: u32 = 3;

@@ -10,7 +10,7 @@ use common::exit;
 
 use super::client::{Client, SENDINGS};
 use super::manner::Manner;
-use crate::ask::is_unreachable;
+use crate::unreachable::is_unreachable;
 
 /// No check asks more often one thing after the other than half as often as this.
 const ROUND_TRIPS: u32 = 200;
@@ -62,7 +62,7 @@ impl Server {
             Err(error) if error.root_cause().downcast_ref().is_some_and(|errno| is_unreachable(*errno)) => {
                 Condition::Gone(exit::describe(&error))
             }
-            Err(error) => Condition::Silent(exit::describe(&error)),
+            Err(error) => Condition::after(&error),
         }
     }
 }

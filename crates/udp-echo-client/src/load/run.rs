@@ -15,7 +15,7 @@ use super::{Options, search};
 use crate::PROGRAM;
 use crate::flow::{self, LARGEST_DATAGRAM_BYTES};
 
-/// Descriptors that are not flows: stdin, stdout, stderr, the event queue (2), the signals' pipe (3), a trace file, and some to
+/// Descriptors that are not flows: stdin, stdout, stderr, the event queue (2), the signals' pipe (4), a trace file, and some to
 /// spare.
 const OTHER_DESCRIPTORS: u64 = 16;
 /// Two sockets for each flow.
@@ -41,7 +41,8 @@ pub fn run(options: &Options) -> Result<()> {
         let bytes = bytes(common.size);
         bail!("cannot tell {at_once} requests apart: a number of {bytes} is the same again after {told_apart}");
     }
-    let peer = flow::find(&common.server.host, common.server.port, common.timeout)?;
+    let nobody = |error| common.nobody(Kind::Load, PROGRAM, options.settings(options.rate), error);
+    let peer = flow::find(&common.server.host, common.server.port, common.timeout).map_err(nobody)?;
     flow::fits(common.size, &peer)?;
     let train_bytes = common.size.saturating_mul(options.train as usize);
     if options.train > 1 && train_bytes > LARGEST_DATAGRAM_BYTES - 28 {
@@ -50,21 +51,24 @@ pub fn run(options: &Options) -> Result<()> {
     if !common.json {
         screen::print_until(options.title(&peer.to_string()), &stop)?;
     }
-    let trial = |rate: Option<u32>| -> Result<Measured> {
+    let open = |rate: Option<u32>| Engine::new(options, rate, &peer, &stop);
+    let measure = |mut engine: Engine, rate: Option<u32>| -> Result<Measured> {
         let head = common.head(Kind::Load, PROGRAM, &peer);
-        let mut engine = Engine::new(options, rate, &peer, &stop)?;
         let outcome = engine.run(ns(options.warmup)).with_context(|| format!("cannot load {peer}"))?;
         Ok(engine.tally().report(head, options.settings(rate), &outcome))
     };
     if options.find_rate {
-        let (measured, found) = search::highest_rate(options.max_loss, &stop, !common.json, trial)?;
-        if common.json || found.is_ok() {
+        let trial = |rate| measure(open(rate)?, rate);
+        let found = search::highest_rate(options.max_loss, &stop, !common.json, trial);
+        let (measured, found) = found.map_err(nobody)?;
+        let has_one = measured.search.iter().flatten().any(|trial| trial.passed);
+        if common.json || has_one {
             let empty = if common.json { "" } else { "\n" };
             screen::print_until(format!("{empty}{}", measured.text(common.json)), &stop)?;
         }
         return found;
     }
-    let measured = trial(options.rate)?;
+    let measured = measure(open(options.rate).map_err(nobody)?, options.rate)?;
     if !common.json {
         screen::print_until("\n", &stop)?;
     }

@@ -1,6 +1,6 @@
 //! The highest rate at which little enough is missing: doubling until it is too much, then halving the distance.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use common::measure::in_vain;
 use common::screen;
 use common::signal::Stop;
@@ -15,10 +15,10 @@ const FIRST_RATE: u32 = 1000;
 /// No machine sends more than this.
 const HIGHEST_RATE: u32 = 100_000_000;
 
-/// Makes runs at different rates. Returns the best that has passed, with all that were tried; where none has passed, or nobody
-/// is there any more, the last that was tried, and what is to be said of that.
+/// Makes runs at different rates. Returns the best that has passed, with all that were tried and how the search ended; where
+/// none has passed, the last that was tried. If no rate was found, or nobody is there any more, it says so besides.
 ///
-/// Errors: a run couldn't be made, or was over before its end.
+/// Errors: not even the first run could be made.
 pub fn highest_rate(
     max_loss: f64,
     stop: &Stop,
@@ -26,50 +26,60 @@ pub fn highest_rate(
     run: impl Fn(Option<u32>) -> Result<Measured>,
 ) -> Result<(Measured, Result<()>)> {
     let mut tried = Vec::new();
-    let (mut best, mut last, mut in_vain_for) = (None, None, None);
+    let (mut best, mut last, mut broken) = (None, None, None);
     let (mut passed_at, mut failed_at) = (0, None);
     while let Some(rate) = next_rate(passed_at, failed_at) {
         if tried.len() == MOST_TRIALS || stop.is_asked() {
             break;
         }
-        let measured = run(Some(rate))?;
+        let measured = match run(Some(rate)) {
+            Ok(measured) => measured,
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        };
         if stop.is_asked() {
+            last = last.or(Some(measured));
             break;
         }
         let trial = judge(rate, &measured, max_loss);
         if says_more {
             screen::print_until(format!("{trial}\n"), stop)?;
         }
-        match trial.passed {
-            true => (passed_at, best) = (rate, Some(measured)),
-            false => {
-                in_vain_for = in_vain(&measured);
-                (failed_at, last) = (Some(rate), Some(measured));
-            }
-        }
         tried.push(trial);
-        if in_vain_for.is_some() {
+        if trial.passed {
+            (passed_at, best) = (rate, Some(measured));
+            continue;
+        }
+        broken = in_vain(&measured);
+        (failed_at, last) = (Some(rate), Some(measured));
+        if broken.is_some() {
             break;
         }
     }
-    if let Some(error) = in_vain_for {
-        let measured = last.context("cannot find a rate")?;
-        return Ok((Measured { search: Some(tried), ..measured }, Err(error)));
-    }
     let percent = max_loss * 100.0;
     if says_more && best.is_some() {
-        // Asked to stop, it has not looked any further.
-        let name = if stop.is_asked() { "highest so far" } else { "highest rate" };
+        // It has not looked any further, or could not.
+        let name = if broken.is_some() || stop.is_asked() { "highest so far" } else { "highest rate" };
         let requests = if passed_at == 1 { "request" } else { "requests" };
         screen::print_until(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"), stop)?;
     }
-    let found = match best {
-        Some(_) => Ok(()),
+    let Some(measured) = best.or(last) else {
+        return Err(broken.unwrap_or_else(|| anyhow!("cannot find a rate in so short a time")));
+    };
+    let ended = match broken {
+        Some(_) => Ended::Failed,
+        None if stop.is_asked() => Ended::Signal,
+        None => measured.ended,
+    };
+    let found = match broken {
+        Some(error) => Err(error),
+        None if passed_at > 0 => Ok(()),
         None if stop.is_asked() => Err(anyhow!("cannot find a rate in so short a time")),
         None => Err(anyhow!("cannot find a rate at which at most {percent} % are missing")),
     };
-    let measured = best.or(last).context("cannot find a rate in so short a time")?;
-    Ok((Measured { search: Some(tried), ..measured }, found))
+    Ok((Measured { ended, search: Some(tried), ..measured }, found))
 }
 
 /// The rate to try after one has passed (0: none yet) and another has failed.
@@ -86,11 +96,12 @@ fn next_rate(passed: u32, failed: Option<u32>) -> Option<u32> {
 }
 
 /// What was due and not sent, for want of time, is missing too: this was not the rate. Nor was it, if the server went away
-/// before the end, however little was missing until then.
+/// before the end, however little was missing until then, or was not there at all, however much may be missing.
 fn judge(rate: u32, measured: &Measured, max_loss: f64) -> Trial {
     let offered = measured.offered.map_or(measured.account.sent, |offered| offered.requests);
     let missing = offered.saturating_sub(measured.account.received);
-    let passed = measured.ended != Ended::Failed && missing as f64 <= offered as f64 * max_loss;
+    let is_cut_short = measured.ended == Ended::Failed || in_vain(measured).is_some();
+    let passed = !is_cut_short && missing as f64 <= offered as f64 * max_loss;
     Trial { rate_per_second: u64::from(rate), offered, missing, passed }
 }
 
@@ -101,17 +112,41 @@ mod tests {
     use common::stats::{Outcome, Tally};
     use proptest::prelude::*;
 
+    /// A run of 1,000 requests, of which one was refused.
+    fn run(ended: Ended) -> Measured {
+        let target = Target { host: "localhost".to_owned(), port: Some(2000), address: String::new() };
+        let mut tally = Tally::default();
+        (tally.account.sent, tally.account.received, tally.account.refused) = (1000, 999, 1);
+        let rate = Rate::of(1000, 1_000_000_000);
+        let outcome = Outcome { ended, elapsed_ns: 1_000_000_000, offered: Some(rate), achieved: rate };
+        tally.report(Head::new(Kind::Load, crate::PROGRAM, target), Settings::default(), &outcome)
+    }
+
     #[test]
     fn a_run_that_was_cut_short_has_not_passed_however_little_was_missing() {
         for (ended, passes) in [(Ended::Duration, true), (Ended::Failed, false)] {
-            let target = Target { host: "localhost".to_owned(), port: Some(2000), address: String::new() };
-            let mut tally = Tally::default();
-            (tally.account.sent, tally.account.received, tally.account.refused) = (1000, 999, 1);
-            let rate = Rate::of(1000, 1_000_000_000);
-            let outcome = Outcome { ended, elapsed_ns: 1_000_000_000, offered: Some(rate), achieved: rate };
-            let head = Head::new(Kind::Load, crate::PROGRAM, target);
-            let trial = judge(1000, &tally.report(head, Settings::default(), &outcome), 0.01);
+            let trial = judge(1000, &run(ended), 0.01);
             assert_eq!((trial.offered, trial.missing, trial.passed), (1000, 1, passes));
+        }
+    }
+
+    #[test]
+    fn a_run_that_can_not_be_made_loses_nothing_that_was_found() {
+        let stop = Stop::on_signals().unwrap();
+        for limit in [1, 1000, 4000] {
+            let run = |rate| match rate {
+                Some(rate) if rate <= limit => Ok(run(Ended::Duration)),
+                _ => Err(anyhow!("cannot receive")),
+            };
+            let found = highest_rate(0.01, &stop, false, run);
+            let Ok((measured, outcome)) = found else {
+                assert_eq!(limit, 1, "the first rate is {FIRST_RATE}");
+                continue;
+            };
+            assert_eq!(outcome.unwrap_err().to_string(), "cannot receive");
+            let tried: Vec<u64> = measured.search.unwrap().iter().map(|trial| trial.rate_per_second).collect();
+            assert_eq!((tried.last(), measured.ended), (Some(&u64::from(limit)), Ended::Failed));
+            assert_eq!(measured.account.received, 999);
         }
     }
 

@@ -12,9 +12,9 @@ use common::wait::{Interest, Wake, wait_for_any};
 use common::{Errno, exit, screen};
 
 use super::Options;
-use crate::ask::is_unreachable;
 use crate::flow::{Flow, LARGEST_REPLY_BYTES};
 use crate::ledger::{Arrival, Kind, Ledger, patience_ns};
+use crate::unreachable::is_unreachable;
 
 /// The one flow of a ping.
 const FLOW: usize = 0;

@@ -166,6 +166,37 @@ fn a_rate_is_looked_for_and_found_or_not() {
     assert_eq!((status, &report["search"][0]["passed"]), (1, &false.into()), "{report}");
 }
 
+/// A server that answers so many, and then nobody is there any more.
+fn mortal(answers: usize) -> String {
+    serve(move |socket, number, datagram, from| {
+        let _ = socket.send_to(datagram, from);
+        if number + 1 == answers {
+            // As `refusing` does it.
+            socket.connect(socket.local_addr().unwrap()).unwrap();
+        }
+    })
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_goes_in_the_middle_of_a_search_takes_nothing_with_it_that_was_found() {
+    const FIND: [&str; 7] = ["--find-rate", "--duration", "100ms", "--max-loss", "100%", "--timeout", "20s"];
+    // In the first run there are 100 requests at most.
+    let port = mortal(150);
+    let run = client(&[&["load", "127.0.0.1", &port], &FIND[..]].concat()).assert().code(1);
+    let best = format!("\nhighest so far +[0-9]+ requests/s: at most 100 % missing\n\n--- 127.0.0.1:{port} load stat");
+    run.stdout(predicates::str::is_match(best).unwrap().and(contains("\nachieved ")))
+        .stderr(contains(format!("udp-echo-client: cannot reach 127.0.0.1:{port}: connection refused\nhint: ")));
+
+    let port = mortal(150);
+    let (report, status) = report(&[&["load", "127.0.0.1", &port], &FIND[..]].concat());
+    assert_eq!((status, &report["ended"]), (1, &"failed".into()), "{report}");
+    let trials = report["search"].as_array().unwrap();
+    let best = trials.iter().rfind(|trial| trial["passed"] == true).unwrap();
+    assert_eq!(report["settings"]["rate_per_second"], best["rate_per_second"], "{report}");
+    assert!(account(&report, "received") > 0 && trials.last().unwrap()["passed"] == false, "{report}");
+}
+
 #[test]
 fn the_text_has_rates_times_errors_and_a_histogram() {
     let port = echo("echo -> ");
@@ -203,18 +234,25 @@ fn requests_too_small_to_be_told_apart_are_refused_in_a_sentence() {
 
 #[test]
 fn ctrl_c_prints_the_summary() {
-    let (seen, wait) = mpsc::channel();
-    let port = server(move |_, datagram| {
-        let _ = seen.send(());
-        vec![datagram.to_vec()]
-    });
-    let load = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["load", "127.0.0.1", &port, "--duration", "30s", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    wait.recv_timeout(PATIENCE).unwrap();
-    interrupt(&load);
-    let output = load.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), &checked(&output.stdout)["ended"]), (Some(0), &"signal".into()));
+    // A search has found nothing yet, but measured something.
+    for (search, status) in [(None, 0), (Some("--find-rate"), 1)] {
+        let (seen, wait) = mpsc::channel();
+        let port = server(move |_, datagram| {
+            let _ = seen.send(());
+            vec![datagram.to_vec()]
+        });
+        let load = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
+            .args(["load", "127.0.0.1", &port, "--duration", "30s", "--json"])
+            .args(search)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait.recv_timeout(PATIENCE).unwrap();
+        interrupt(&load);
+        let output = load.wait_with_output().unwrap();
+        let report = checked(&output.stdout);
+        assert_eq!((output.status.code(), &report["ended"]), (Some(status), &"signal".into()), "{output:?}");
+        assert_eq!(report["search"].as_array().map(Vec::len), search.map(|_| 0), "{report}");
+    }
 }

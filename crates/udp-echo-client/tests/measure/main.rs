@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod ending;
 mod harness;
 #[cfg(unix)]
 mod load;

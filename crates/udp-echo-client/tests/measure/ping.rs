@@ -1,4 +1,6 @@
-//! `ping`: a line for each probe, whatever becomes of it, and the summary.
+//! `ping`: a line for each probe, whatever becomes of it, and the summary. `fates.rs` has which reply is taken for what.
+
+mod fates;
 
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
@@ -32,134 +34,6 @@ fn the_report_is_all_that_json_prints_for_every_size_and_prefix() {
         assert_eq!(account(&report, "received"), 5);
         assert!(report["jitter_ns"].is_u64() && report["connect"]["count"] == 0, "{report}");
     }
-}
-
-#[test]
-fn lost_late_twice_overtaken_cut_and_damaged_are_told_apart() {
-    let mut overtaken = Vec::new();
-    let port = server(move |number, datagram| {
-        let (echo, half) = (datagram.to_vec(), datagram.len() / 2);
-        match number {
-            1 => Vec::new(),
-            2 => vec![echo.clone(), echo],
-            3 => {
-                overtaken = echo;
-                Vec::new()
-            }
-            4 => vec![echo, std::mem::take(&mut overtaken)],
-            5 => vec![echo[..half].to_vec()],
-            6 => vec![[&echo[..half], b"x", &echo[half + 1..]].concat()],
-            _ => vec![echo],
-        }
-    });
-    let ping =
-        ["ping", "127.0.0.1", &port, "--count", "8", "--interval", "20ms", "--timeout", "5s", "--deadline", "3s"];
-    let run = client(&ping).assert().code(1);
-    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
-    let summary = "\n8 sent, 5 received, 1 lost, 1 corrupt, 1 truncated (37.5 % without a right reply in time); \
-                   besides 1 duplicate, 1 out of order, time ";
-    assert!(text.contains(summary), "{text}");
-    let ms = r"time=[0-9.]+ ms";
-    for line in [
-        format!(r"seq=2 {ms} \(duplicate\)\n"),
-        format!(r"seq=3 {ms} \(out of order\)\n"),
-        format!(r"32 of 64 bytes from 127.0.0.1:{port}: seq=5 \(truncated\)\n"),
-        format!(r"corrupt reply from 127.0.0.1:{port}: seq=6\n"),
-        format!(r"seq=7 {ms}\n"),
-    ] {
-        assert!(is_match(&line).unwrap().eval(&text), "{line}: {text}");
-    }
-}
-
-#[test]
-fn a_late_reply_is_neither_lost_nor_in_time() {
-    let mut first = None;
-    let port = serve(move |socket, number, datagram, from| {
-        let answer = |datagram: &[u8]| drop(socket.send_to(datagram, from));
-        match number {
-            0 => first = Some(datagram.to_vec()),
-            // A second is sent when the first is overdue.
-            _ => {
-                answer(datagram);
-                first.take().iter().for_each(|first| answer(first));
-            }
-        }
-    });
-    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "2s", "--timeout", "1s"];
-    let run = client(&ping).assert().code(1);
-    run.stdout(contains("no reply to seq=0 within 1s\n"))
-        .stdout(is_match(r"seq=0 time=[0-9.]+ ms \(late, out of order\)\n").unwrap())
-        .stdout(contains("\n2 sent, 1 received, 0 lost, 1 late (50.0 % without a right reply in time); besides 1 out of order, time "));
-}
-
-/// The timeout is short, but the wait at the end is not shorter than a second.
-#[test]
-fn late_is_not_lost_however_short_the_timeout_is() {
-    let measurements: &[&[&str]] = &[
-        &["ping", "--interval", "1ms"],
-        #[cfg(unix)]
-        &["load", "--window", "4"],
-        #[cfg(unix)]
-        &["load", "--rate", "1000"],
-    ];
-    for measurement in measurements {
-        let port = server(|number, datagram| {
-            std::thread::sleep(std::time::Duration::from_millis(if number == 0 { 250 } else { 0 }));
-            vec![datagram.to_vec()]
-        });
-        let way = ["127.0.0.1", &port, "--count", "4", "--timeout", "50ms"];
-        let (report, _) = report(&[&measurement[..1], &way, &measurement[1..]].concat());
-        let numbers = ["received", "late", "lost"].map(|name| account(&report, name));
-        assert!(numbers[1] > 0 && numbers[0] + numbers[1] == 4, "{report}");
-    }
-}
-
-/// The commonest mistake.
-#[test]
-fn another_text_before_the_replies_is_seen_and_hinted_at() {
-    let port = echo("echo -> ");
-    let ping = ["ping", "127.0.0.1", &port, "--count", "3", "--interval", "1ms", "--prefix", ""];
-    let hint = "\nhint: the server puts another text before its replies; see --prefix\n";
-    client(&ping)
-        .assert()
-        .code(1)
-        .stdout(contains(format!("corrupt reply from 127.0.0.1:{port}: seq=2\n")).and(contains("no reply").not()))
-        .stdout(contains("\nerrors         3 corrupt reply\n"))
-        .stderr(contains(": 3 of 3 corrupt\n").and(contains(hint)));
-    let (report, _) = report(&ping);
-    assert_eq!((account(&report, "corrupt"), account(&report, "duplicates")), (3, 0), "{report}");
-}
-
-#[test]
-fn what_no_echo_server_would_say_is_a_stray_each_time() {
-    for junk in [&b"zzz"[..], &[b'z'; 64], &[b'z'; 1000], &[0; 64]] {
-        let port = server(move |_, _| vec![junk.to_vec(); 5]);
-        let ping = ["ping", "127.0.0.1", &port, "--count", "3", "--interval", "1ms", "--timeout", "500ms"];
-        let (report, status) = report(&ping);
-        let numbers = ["lost", "strays", "corrupt", "duplicates"].map(|name| account(&report, name));
-        assert_eq!((status, numbers, &report["errors"]["timeout"]), (1, [3, 15, 0, 0], &3.into()), "{report}");
-    }
-    let port = server(|_, _| vec![b"z".to_vec()]);
-    let ping = ["ping", "127.0.0.1", &port, "--count", "1", "--timeout", "100ms"];
-    client(&ping).assert().stdout(contains(format!("\n1 byte from 127.0.0.1:{port}: no reply to anything\n")));
-}
-
-/// Whether what was damaged is the reply to another, nobody can say of few bytes.
-#[test]
-fn an_account_of_little_is_called_in_doubt() {
-    let damaged = |datagram: &[u8]| [&[datagram[0] ^ 1], &datagram[1..]].concat();
-    let port = server(move |_, datagram| vec![damaged(datagram), damaged(datagram)]);
-    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "1ms", "--timeout", "100ms", "--size"];
-    let doubt = "udp-echo-client: the account may not be exact: ";
-    let run = client(&[&ping[..], &["9"]].concat()).assert();
-    run.stderr(contains(doubt).and(contains("only from --size 24 on, not with 9 bytes, ")));
-    client(&[&ping[..], &["24"]].concat())
-        .assert()
-        .stdout(contains(", 2 corrupt (100.0 % without a right reply in time); besides 2 duplicate"))
-        .stderr(contains(doubt).not());
-    let port = server(|_, datagram| vec![datagram[..2].to_vec()]);
-    let ping = ["ping", "127.0.0.1", &port, "--count", "2", "--interval", "1ms", "--timeout", "100ms"];
-    client(&ping).assert().stderr(contains(doubt).and(contains(": in 2 replies too little was left ")));
 }
 
 #[test]
@@ -235,6 +109,26 @@ fn who_is_refused_is_told_apart_from_who_is_lost_and_ping_goes_on() {
         .stderr(contains(" 3 of 3 refused\nhint: nothing listens there; start the server first, or check the port\n"));
 }
 
+/// A name without an address, and a file without a server: a program is told as well, by every use that measures.
+#[test]
+#[cfg(unix)]
+fn without_an_address_there_is_a_document_of_nothing() {
+    // No name has a part as long as this, so nobody is asked for it.
+    let name = "x".repeat(64);
+    for (host, said) in
+        [(name.as_str(), "cannot resolve "), ("unix:/no/such/file", "cannot reach unix:/no/such/file: ")]
+    {
+        for use_ in [&["ping"][..], &["load"], &["load", "--rate", "1"], &["load", "--find-rate"]] {
+            let arguments = [use_, &[host]].concat();
+            let (report, status) = report(&arguments);
+            assert_eq!((status, &report["ended"], &report["target"]["address"]), (1, &"failed".into(), &"".into()));
+            assert_eq!((account(&report, "sent"), &report["errors"]["connect_failed"]), (0, &1.into()), "{report}");
+            assert_eq!(report["target"]["host"], host);
+            client(&arguments).assert().code(1).stderr(contains(said));
+        }
+    }
+}
+
 /// A server that is asked on every address and answers from one.
 #[test]
 #[cfg(target_os = "linux")]
@@ -289,116 +183,4 @@ fn the_marks_of_a_datagram_are_set_and_can_be_seen_in_the_trace() {
     let run = client(&ping).assert().success();
     run.stderr(contains("IP_TOS, 184)").and(contains("IP_MTU_DISCOVER, IP_PMTUDISC_DO)")));
     client(&["ping", "127.0.0.1", &port, "--dscp", "64"]).assert().code(2);
-}
-
-#[test]
-#[cfg(unix)]
-fn ctrl_c_prints_the_summary() {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command, Stdio};
-    let port = echo("echo -> ");
-    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut screen = BufReader::new(ping.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("seq=2") {
-        line.clear();
-        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
-    }
-    interrupt(&ping);
-    let mut rest = String::new();
-    screen.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("ping statistics ---\n") && rest.contains(" 0 lost "), "{rest}");
-    assert!(ping.wait().unwrap().success());
-}
-
-/// When every probe has its reply, a second one may still come; but who wants no more does not wait for it.
-#[test]
-#[cfg(unix)]
-fn ctrl_c_ends_the_wait_for_a_duplicate() {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
-    let port = server(|_, datagram| {
-        std::thread::sleep(Duration::from_millis(500));
-        vec![datagram.to_vec()]
-    });
-    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--count", "1"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut screen = BufReader::new(ping.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("seq=0") {
-        line.clear();
-        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
-    }
-    let asked = Instant::now();
-    interrupt(&ping);
-    screen.read_to_string(&mut line).unwrap();
-    assert!(asked.elapsed() < Duration::from_millis(700), "{:?}", asked.elapsed());
-    assert!(line.contains("\n1 sent, 1 received, 0 lost "), "{line}");
-    assert!(ping.wait().unwrap().success());
-}
-
-/// A reader of stdout who stands still doesn't keep it from ending.
-#[test]
-#[cfg(unix)]
-fn ctrl_c_ends_it_though_nobody_reads_on() {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
-    let ping = ["ping", "--interval", "200ms"];
-    let find = ["load", "--find-rate", "--duration", "20ms"];
-    for more in [&ping[..], &["ping", "--json"], &["load", "--duration", "1h"], &["load", "--json"], &find] {
-        let (seen, wait) = std::sync::mpsc::channel();
-        let port = server(move |_, datagram| {
-            let _ = seen.send(());
-            vec![datagram.to_vec()]
-        });
-        let (_reader, stdout) = std::io::pipe().unwrap();
-        let mut filler = stdout.try_clone().unwrap();
-        let mut client = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-            .args(more)
-            .args(["127.0.0.1", &port])
-            .stdout(stdout)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It is at work, and what it has said by now is said.
-        wait.recv_timeout(PATIENCE).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        // More than a pipe holds: whoever writes waits from now on.
-        std::thread::spawn(move || filler.write_all(&[b'x'; 1024 * 1024]));
-        std::thread::sleep(Duration::from_millis(300));
-        interrupt(&client);
-        let began = Instant::now();
-        while client.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = client.kill();
-        let output = client.wait_with_output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{more:?}: {stderr}");
-        assert!(stderr.ends_with("cannot write to stdout: whoever reads there stands still\n"), "{more:?}: {stderr}");
-    }
-}
-
-#[test]
-#[cfg(unix)]
-fn nobody_reading_on_is_the_end_and_no_error() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-    let port = echo("echo -> ");
-    let mut ping = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
-        .args(["ping", "127.0.0.1", &port, "--interval", "10ms", "--deadline", "30s"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    BufReader::new(ping.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
-    assert!(ping.wait().unwrap().success());
 }

@@ -14,10 +14,10 @@ use common::berkeley::{OwnedFd, recvfrom, recvfrom_now};
 use common::datagrams::{Rooms, recvmmsg, take_glued};
 use common::packet_info::{Arrival, count_drops};
 use common::signal::Stop;
-use common::wait::{Interest, Wake, wait};
+use common::wait::Wake;
 
 use super::trains::{Reply, Yard};
-use crate::server::Server;
+use crate::server::{Server, datagram_comes};
 use crate::simple::is_passing;
 
 /// So many datagrams are received at once: more would not fit into a processor's cache.
@@ -109,8 +109,7 @@ impl Worker {
         if self.blocks || self.arrivals.len() >= LEAST_AT_ONCE {
             return Ok(!self.stop.is_asked());
         }
-        let waited = wait(&*self.socket, Interest::IN, Some(&self.stop), None);
-        Ok(waited.context("cannot wait for datagrams")? != Wake::Stop)
+        Ok(datagram_comes(&self.socket, &self.stop, None)? != Wake::Stop)
     }
 
     /// Receives what has come, as far as there is room, and not much more than the last time.

@@ -10,13 +10,13 @@ use anyhow::{Context, Result, ensure};
 
 use super::load::Clients;
 use super::peers;
-use crate::bench::Bench;
 use crate::bench::cases::{Case, Ratio, Sample};
 use crate::bench::subjects::{OURS, Subject};
 use crate::bench::table::{Row, Table};
 use crate::bench::workshop::works;
+use crate::bench::{Bench, skip};
 use crate::programs::Executables;
-use crate::{ci, lab, programs};
+use crate::{lab, programs};
 
 /// The program that is copied, and the condition in its copy of `common`.
 const PROGRAM: &str = "tcp-echo-server";
@@ -30,10 +30,11 @@ const MOST_INSTRUCTIONS: f64 = 50.0;
 /// Counts; None: valgrind isn't here.
 pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
     if !works("valgrind", &["--version"]) {
-        println!("\nThe tracing code is not measured: valgrind is not here; to have it: apt install valgrind");
-        return Ok(None);
+        return skip("the tracing code: valgrind is not here; to have it: apt install valgrind").map(|()| None);
     }
-    let copy = bench.workshop.0.join("copy");
+    let place = lab::Place::of("trace");
+    place.clear()?;
+    let copy = place.0.join("copy");
     lab::copy(PROGRAM, &copy)?;
     let with = build(bench, &copy, "with-trace")?;
     let (file, switch, off) = SWITCH;
@@ -62,15 +63,15 @@ pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
 
 /// Builds the copy on all processors, and puts its program aside.
 fn build(bench: &Bench, copy: &Path, name: &str) -> Result<PathBuf> {
-    let here = programs::get(&bench.executables, PROGRAM)?;
-    // Beside what is built of the workspace, so that the crates of others are built once for all times.
-    let target = here.ancestors().nth(2).context("cannot tell where cargo builds")?.join("bench");
+    // Where other copies are built too, so that the crates of others are built once for all times.
+    let target = lab::target();
+    let (options, profile): (&[&str], _) = if bench.smoke { (&[], "debug") } else { (&["--release"], "release") };
     let mut command = std::process::Command::new("taskset");
     command.args(["-c", &bench.all_cores()]).arg(programs::cargo().get_program()).current_dir(copy);
-    command.args(["build", "--release", "--quiet", "--package", PROGRAM, "--target-dir"]).arg(&target);
-    ensure!(ci::succeeds(command.env("CARGO_PROFILE_RELEASE_LTO", "thin"))?, "cannot build the copy");
+    command.args(["build", "--quiet", "--package", PROGRAM, "--target-dir"]).arg(&target).args(options);
+    ensure!(programs::succeeds(command.env("CARGO_PROFILE_RELEASE_LTO", "thin"))?, "cannot build the copy");
     let program = bench.workshop.0.join(name);
-    fs::copy(target.join("release").join(PROGRAM), &program).context("cannot copy what was built")?;
+    fs::copy(target.join(profile).join(PROGRAM), &program).context("cannot copy what was built")?;
     Ok(program)
 }
 

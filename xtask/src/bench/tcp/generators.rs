@@ -2,7 +2,7 @@
 //! way, against the same server: ours, which it is to drive to its limit, and the bare one, which no server is faster than. Of
 //! the three only the bare loop doesn't look at what comes back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -56,7 +56,7 @@ fn table(
         let run = move || measure(bench, server, generator.as_deref(), connections, figure.is_processor_time);
         Case { name: name.to_owned(), measure: Some(Box::new(run)), bar }
     };
-    let mut cases = vec![case("ours", None, None), case("bare loop", Some(bare), Some(figure.bars[0]))];
+    let mut cases = vec![case("our load", None, None), case("bare loop", Some(bare), Some(figure.bars[0]))];
     cases.push(match &go {
         Some(go) => case("Go", Some(go), Some(figure.bars[1])),
         None => Case { name: "Go".to_owned(), measure: None, bar: Some(figure.bars[1]) },
@@ -67,7 +67,10 @@ fn table(
 }
 
 /// Go's generator, if there is a Go that builds it.
-fn go(bench: &Bench) -> Result<Option<std::path::PathBuf>> {
+fn go(bench: &Bench) -> Result<Option<PathBuf>> {
+    if bench.smoke {
+        return Ok(None);
+    }
     let program = bench.workshop.0.join("load-go");
     let source = bench.workshop.write("load.go", include_str!("peers/load.go"))?;
     let is_built = program.exists() || works("go", &["build", "-o", &program.to_string_lossy(), &source]);
@@ -89,7 +92,7 @@ fn measure(
         Some(program) => {
             another(program, &[&server.port.to_string(), &connections.to_string(), &BYTES.to_string(), &ms])?
         }
-        None => load::load(bench, "", server.port, connections, BYTES, ["--duration", &format!("{ms}ms")])?,
+        None => load::load(bench, "", server.port, connections, BYTES, bench.limit(bench.time, connections))?,
     };
     let spent_ns = measure::children_ns()? - before;
     ensure!(done.count > 0 && done.rate > 0.0, "not one echo in {ms} ms");

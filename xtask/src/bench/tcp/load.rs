@@ -25,10 +25,10 @@ pub fn load(
     port: u16,
     connections: usize,
     bytes: usize,
-    limit: [&str; 2],
+    limit: [String; 2],
 ) -> Result<Done> {
     let (connections, bytes) = (connections.to_string(), bytes.to_string());
-    let options = ["--prefix", prefix, "--connections", &connections, "--size", &bytes, limit[0], limit[1]];
+    let options = ["--prefix", prefix, "--connections", &connections, "--size", &bytes, &limit[0], &limit[1]];
     client::load(&bench.executables, "tcp-echo-client", port, &options)
 }
 
@@ -98,18 +98,20 @@ impl Clients {
     }
 }
 
-/// So many clients connect, then each sends so many bytes and gets them back, and then they close, again and again. Returns
-/// how many clients there were.
+/// So many clients connect, then each sends so many bytes and gets them back, and then they close, again and again, and at least
+/// once. Returns how many clients there were.
 ///
 /// Errors: a connection fails; a reply is lost, late or wrong.
 pub fn come_and_go(port: u16, at_once: usize, bytes: usize, for_time: Duration) -> Result<u64> {
     let deadline = Instant::now() + for_time;
     let mut gone = 0;
-    while Instant::now() < deadline {
+    loop {
         Clients::connect(port, at_once)?.greet(bytes)?;
         gone += at_once as u64;
+        if Instant::now() >= deadline {
+            return Ok(gone);
+        }
     }
-    Ok(gone)
 }
 
 /// Sends so many bytes on one connection while it receives them back, to the last one.
@@ -185,7 +187,7 @@ mod tests {
         let port = server(6, |_| {});
         Clients::connect(port, 3).unwrap().greet(64).unwrap();
         assert_eq!(Clients::connect_while_answered(port, 1, PATIENCE).count(), 1);
-        assert!(come_and_go(port, 1, 64, Duration::from_nanos(1)).unwrap() <= 1);
+        assert_eq!(come_and_go(port, 1, 64, Duration::ZERO).unwrap(), 1);
         bulk(port, 3_000_000).unwrap();
     }
 

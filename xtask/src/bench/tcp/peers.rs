@@ -44,6 +44,9 @@ pub fn lineup(bench: &Bench) -> Result<Lineup> {
     let (executables, workshop) = (&bench.executables, &bench.workshop);
     let bare = programs::get(executables, YARDSTICK)?.to_string_lossy();
     let mut lineup = Lineup::of([ours(executables, workshop)?, Subject::new(BARE, &[&bare, PORT], workshop)]);
+    if bench.smoke {
+        return Ok(lineup);
+    }
     let mut add = |is_there, subject, how_to_get: &str| lineup.add(is_there, subject, how_to_get);
 
     let source = workshop.write("echo.go", include_str!("peers/echo.go"))?;

@@ -7,14 +7,16 @@ use super::peers::{self, ASYNCIO, ASYNCIO_PROTOCOL, BARE, GO, GO_LOOP, NCAT, SOC
 use super::{Scene, callgrind, generators};
 use crate::bench::cases::{Case, Make, Ratio, Sample, cases, cost, timed};
 use crate::bench::subjects::Subject;
-use crate::bench::table::Table;
+use crate::bench::table::{Table, grouped};
 use crate::bench::{Bench, make_room, measure};
 
 /// The peers in the order of the tables, behind ours.
 const PEERS: [&str; 10] = [BARE, GO, GO_LOOP, ASYNCIO, ASYNCIO_PROTOCOL, UVLOOP, UVLOOP_PROTOCOL, XINETD, SOCAT, NCAT];
 const MIB: u64 = 1024 * 1024;
-/// A server with a process for each connection is not asked for more idle ones than this.
+/// A server with a process for each connection is not asked for more idle ones than this; nor one with a pipe for each, which is
+/// two descriptors more, as Go's copy is.
 const MOST_PROCESSES: usize = 200;
+const MOST_PIPES: usize = 3_000;
 
 /// How many clients come and go at once. One by one, a server would mostly fall asleep and be woken up.
 const AT_ONCE: usize = 50;
@@ -43,14 +45,14 @@ pub fn echo_cost(bench: &Bench, subject: &Subject, connections: usize, bytes: us
     let server = subject.start(bench.cores[0])?;
     let mut neighbours = Clients::connect(server.port, idle)?;
     neighbours.greet(bytes)?;
-    let load = |limit: [&str; 2]| load::load(bench, subject.prefix, server.port, connections, bytes, limit);
+    let load = |limit: [String; 2]| load::load(bench, subject.prefix, server.port, connections, bytes, limit);
     // The same number of connections with an echo each is taken off again: what is left is the cost of echoes alone.
     let start = measure::settle(server.id(), subject.at_rest())?;
-    let few = load(["--count", &connections.to_string()])?;
+    let few = load(["--count".to_owned(), connections.to_string()])?;
     let between = measure::settle(server.id(), subject.at_rest())?;
     // Hundreds of processes take a while to start, and there is nothing to be had from them until then.
     let time = if subject.forks && connections > 100 { bench.time * 4 } else { bench.time };
-    let many = load(["--duration", &format!("{}ms", time.as_millis())])?;
+    let many = load(bench.limit(time, connections))?;
     let end = measure::settle(server.id(), subject.at_rest())?;
     let ns = end as f64 - between as f64 - (between as f64 - start as f64);
     let echoes = many.count.saturating_sub(few.count);
@@ -70,7 +72,8 @@ fn echo(bench: &Bench, subjects: &[Subject], connections: usize, bytes: usize) -
 }
 
 fn scale(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
-    make_room(10_000)?;
+    let many_idle = bench.crowd(9_000);
+    make_room(1_000 + many_idle as u64)?;
     let case = |subject: usize, name: &str, connections, idle, bar| Case {
         name: name.to_owned(),
         measure: Some(Box::new(move || echo_cost(bench, &subjects[subject], connections, 64, idle))),
@@ -79,7 +82,7 @@ fn scale(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let cases = [
         case(0, "50", 50, 0, None),
         case(0, "1,000", 1000, 0, Some(1.15)),
-        case(0, "50 beside 9,000 idle", 50, 9000, Some(1.05)),
+        case(0, &format!("50 beside {} idle", grouped(many_idle as u64)), 50, many_idle, Some(1.05)),
         // What grows here as well, grows in the kernel.
         case(1, "bare epoll, 50", 50, 0, None),
         case(1, "bare epoll, 1,000", 1000, 0, None),
@@ -93,7 +96,11 @@ pub fn idle_bytes(bench: &Bench, subject: &Subject, connections: usize) -> Resul
     let server = subject.start(bench.cores[0])?;
     measure::settle(server.id(), subject.at_rest())?;
     let before = measure::memory_bytes(server.id())?;
-    let connections = if subject.forks { connections.min(MOST_PROCESSES) } else { connections };
+    let connections = match subject {
+        Subject { forks: true, .. } => connections.min(MOST_PROCESSES),
+        Subject { name: GO, .. } => connections.min(MOST_PIPES),
+        _ => connections,
+    };
     let mut clients = Clients::connect(server.port, connections)?;
     clients.greet(64)?;
     measure::settle(server.id(), usize::MAX)?;
@@ -102,11 +109,13 @@ pub fn idle_bytes(bench: &Bench, subject: &Subject, connections: usize) -> Resul
 }
 
 fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
-    make_room(10_000)?;
-    let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| idle_bytes(bench, subject, 10_000));
+    let count = bench.crowd(10_000);
+    make_room(count as u64)?;
+    let mut cases = cases(subjects, &PEERS.map(|name| (name, None)), |subject| idle_bytes(bench, subject, count));
     cases[0].bar = Some(100.0);
-    let title = "Memory of the process for an idle connection, of 10,000 (200 where each is a process)";
-    bench.table(title, "bytes", Ratio::OursByOther, &cases).map(Some)
+    let title = "Memory of the process for an idle connection";
+    let title = format!("{title}, of {} (Go 3,000; 200 where each is a process)", grouped(count as u64));
+    bench.table(&title, "bytes", Ratio::OursByOther, &cases).map(Some)
 }
 
 fn churn(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {

@@ -9,16 +9,16 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::peers::{self, SIMPLE};
-use crate::bench::Bench;
 use crate::bench::subjects::{OURS, PORT, Subject};
 use crate::bench::table::{Row, Table, grouped};
 use crate::bench::workshop::works;
+use crate::bench::{Bench, skip};
 
 /// The port of the server, in a network where there is no other.
 const SERVER_PORT: &str = "2000";
 /// How many senders there are. A tenth of them is more than any table of the server's has room for.
-const SENDERS: u64 = 1_000_000;
-const SENDERS_QUICK: u64 = 200_000;
+const SENDERS: usize = 1_000_000;
+const SENDERS_QUICK: usize = 200_000;
 /// A page or two more than after the first tenth are no growth.
 const MOST: f64 = 1.05;
 /// unshare(1) makes the network; and who isn't root is it in there.
@@ -37,17 +37,14 @@ struct Used {
 pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
     let can = |unshare: &&[&str]| works(unshare[0], &[&unshare[1..], &["ip", "link", "set", "lo", "up"]].concat());
     let Some(unshare) = [&AS_ROOT[..], &AS_ANYBODY[..]].into_iter().find(can) else {
-        println!(
-            "\nThe flood is not measured: it takes root or user namespaces, and ip(8); to have it: apt install iproute2"
-        );
-        return Ok(None);
+        let how = "it takes root or user namespaces, and ip(8); to have it: apt install iproute2";
+        return skip(&format!("the flood: {how}")).map(|()| None);
     };
     if !works("python3", &["--version"]) {
-        println!("\nThe flood is not measured: python3 is not here; to have it: apt install python3");
-        return Ok(None);
+        return skip("the flood: python3 is not here; to have it: apt install python3").map(|()| None);
     }
     let script = bench.workshop.write("flood.py", include_str!("peers/flood.py"))?;
-    let senders = if bench.quick { SENDERS_QUICK } else { SENDERS };
+    let senders = bench.crowd(if bench.quick { SENDERS_QUICK } else { SENDERS }) as u64;
     let mut rows = Vec::new();
     for (name, design) in [(OURS, "batch"), (SIMPLE, "simple")] {
         let subject = peers::ours_guarded(bench, name, design)?;

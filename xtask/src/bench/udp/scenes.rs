@@ -79,13 +79,12 @@ fn table(
 fn cost(bench: &Bench, subject: &Subject, load: Load) -> Result<Sample> {
     let server = subject.start(bench.cores[0])?;
     let [flows, window, bytes, train] = [load.flows, load.window, load.bytes, load.train].map(|it| it.to_string());
-    let send = |time_ms: u128| {
+    let send = |time| {
         let options = ["--flows", &flows, "--window", &window, "--size", &bytes, "--train", &train, "--prefix", ""];
-        let duration = format!("{time_ms}ms");
-        let options = [&options[..], &["--duration", &duration]].concat();
+        let limit = bench.limit(time, load.flows as usize);
+        let options = [&options[..], &[&limit[0], &limit[1]]].concat();
         client::load(&bench.executables, "udp-echo-client", server.port, &options)
     };
-    let time_ms = bench.time.as_millis();
-    send(time_ms / 10)?;
-    cases::cost(server.id(), subject.at_rest(), || send(time_ms))
+    send(bench.time / 10)?;
+    cases::cost(server.id(), subject.at_rest(), || send(bench.time))
 }

@@ -118,6 +118,7 @@ pub fn verify(port: u16, (path, bytes): (&str, usize)) -> Result<()> {
 pub fn wrk(port: u16, path: &str, connections: usize, seconds: u64, fields: &[String]) -> Result<Done> {
     let mut command = Command::new("wrk");
     command.args(["-t", "1", "-c", &connections.to_string(), "-d", &format!("{seconds}s")]);
+    command.args(["--timeout", &format!("{}s", PATIENCE.as_secs())]);
     command.args(fields.iter().flat_map(|field| ["-H", field])).arg(format!("http://127.0.0.1:{port}{path}"));
     let output = command.stdin(Stdio::null()).output().context("cannot start wrk")?;
     ensure!(output.status.success(), "wrk fails: {}", String::from_utf8_lossy(&output.stderr).trim());

@@ -100,6 +100,7 @@ fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     let room = |connections: usize| make_room(2 * connections as u64);
     let connections = IDLE_CONNECTIONS.into_iter().find(|it| room(*it).is_ok());
     let Some(connections) = connections else { return room(IDLE_CONNECTIONS[0]).map(|()| None) };
+    let connections = bench.crowd(connections);
     let mut cases = cases::cases(subjects, &PEERS.map(|name| (name, None)), move |subject| {
         let count = peers::most_idle(subject.name, connections);
         let server = subject.start(bench.cores[0])?;
@@ -121,7 +122,7 @@ fn idle(bench: &Bench, subjects: &[Subject]) -> Result<Option<Table>> {
     });
     cases[0].bar = Some(MOST_IDLE_BYTES);
     let title = "Memory of the process for an idle connection";
-    let title = format!("{title}, of {} (darkhttpd 1,000, http.server 200)", grouped(connections as u64));
+    let title = format!("{title}, of {} (darkhttpd 1,000, nginx 500, http.server 200)", grouped(connections as u64));
     bench.table(&title, "bytes", Ratio::OursByOther, &cases).map(Some)
 }
 

@@ -8,7 +8,7 @@ use common::wait::{Interest, wait};
 
 use super::super::wire::MOST_AT_ONCE;
 use super::Engine;
-use crate::ask::is_unreachable;
+use crate::unreachable::is_unreachable;
 
 /// So many portions of requests that are due are sent before there is a look at what has come.
 const PORTIONS_A_TURN: usize = 16;
