@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::address::{self, Address};
+
 /// The port of the lecture.
 pub const PORT: u16 = 2000;
 
@@ -20,6 +22,38 @@ pub struct Listen {
     /// Port to listen on; 0 lets the system choose one
     #[arg(long, short, value_name = "PORT", default_value_t = PORT, value_parser = port)]
     pub port: u16,
+}
+
+/// Where a TCP server listens: `--host` and `--port`, or `--unix`.
+#[derive(Args, Debug)]
+pub struct Door {
+    #[command(flatten)]
+    listen: Listen,
+
+    /// Listen on a socket in the file system instead, for processes of this machine
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
+    pub unix: Option<PathBuf>,
+
+    /// Who may connect to it: the permissions of its file, in octal
+    #[cfg(unix)]
+    // What conflicts with --unix conflicts with this too: clap doesn't require an option that something given excludes.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
+    #[arg(conflicts_with_all = ["host", "port"])]
+    pub unix_mode: u32,
+}
+
+impl Door {
+    /// The addresses to try.
+    ///
+    /// Errors: as [`address::to_listen_on`].
+    pub fn addresses(&self) -> anyhow::Result<Vec<Address>> {
+        #[cfg(unix)]
+        if let Some(path) = &self.unix {
+            return Ok(vec![Address::Unix(path.clone())]);
+        }
+        address::to_listen_on(self.listen.host.as_deref(), self.listen.port)
+    }
 }
 
 /// Whom a client talks to, as its first two words.
@@ -84,6 +118,12 @@ fn port(text: &str) -> Result<u16, String> {
 /// A port that somebody can listen on.
 fn some_port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "a number from 1 to 65535".to_owned())
+}
+
+/// The permissions of a file.
+#[cfg(unix)]
+pub fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or("three octal digits, such as 660".to_owned())
 }
 
 /// A whole number in this range.

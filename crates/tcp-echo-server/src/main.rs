@@ -32,7 +32,7 @@ use common::signal::Stop;
 #[cfg(unix)]
 use common::unix_socket::SocketFile;
 use common::wait::Patience;
-use common::{address, exit, listener, log};
+use common::{exit, listener, log};
 
 use counters::Counters;
 use echo::Echo;
@@ -54,7 +54,7 @@ fn run(options: Options) -> Result<()> {
     options.without_effect(handed_over.is_some()).for_each(|line| log::line(NAME, line));
     // The file of a socket that was handed over is the affair of whoever made it.
     #[cfg(unix)]
-    let _file = options.unix.as_deref().filter(|_| handed_over.is_none()).map(SocketFile::make_way).transpose()?;
+    let _file = options.door.unix.as_deref().filter(|_| handed_over.is_none()).map(SocketFile::make_way).transpose()?;
     let listener = handed_over.map_or_else(|| open(&options), Ok)?;
     let local = listener::address_of(&listener)?;
     let stop = Stop::on_signals()?;
@@ -99,20 +99,12 @@ fn serve(listener: OwnedFd, echo: &Echo, options: &Options, ready: impl FnOnce()
 
 /// The server's end point, unless this process was started with one: `socket`, `bind`, `listen`.
 fn open(options: &Options) -> Result<OwnedFd> {
-    #[cfg(unix)]
-    let unix = options.unix.as_ref().map(|path| vec![address::Address::Unix(path.clone())]);
-    #[cfg(windows)]
-    let unix = None;
-    let addresses = match unix {
-        Some(unix) => unix,
-        None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
-    };
-    listener::first_that_opens(&addresses, |address| {
+    listener::first_that_opens(&options.door.addresses()?, |address| {
         let listener = socket(address.family(), SocketType::STREAM)?;
         listener::prepare(&listener, address)?;
         bind(&listener, address)?;
         #[cfg(unix)]
-        common::unix_socket::set_mode(address, options.unix_mode)?;
+        common::unix_socket::set_mode(address, options.door.unix_mode)?;
         listen(&listener, options.backlog)?;
         Ok(listener)
     })

@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -17,19 +16,7 @@ use crate::NAME;
 #[command(name = NAME, version)]
 pub struct Options {
     #[command(flatten)]
-    pub listen: cli::Listen,
-
-    /// Listen on a socket in the file system instead, for processes of this machine
-    #[cfg(unix)]
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
-    pub unix: Option<PathBuf>,
-
-    /// Who may connect to it: the permissions of its file, in octal
-    #[cfg(unix)]
-    // What conflicts with --unix conflicts with this too: clap doesn't require an option that something given excludes.
-    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
-    #[arg(conflicts_with_all = ["host", "port"])]
-    pub unix_mode: u32,
+    pub door: cli::Door,
 
     /// How clients are served
     #[arg(long, value_enum, default_value_t = Design::DEFAULT)]
@@ -188,9 +175,4 @@ impl Faults {
         let ends = self.stall_after.or(self.reset_after).or(self.close_after);
         self.delay.is_some() || self.chunk.is_some() || ends.is_some()
     }
-}
-
-#[cfg(unix)]
-fn mode(text: &str) -> Result<u32, String> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or("three octal digits, such as 660".to_owned())
 }

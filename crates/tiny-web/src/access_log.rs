@@ -6,9 +6,10 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use common::address::Peer;
@@ -19,103 +20,91 @@ use crate::request::{self, Fields, Limits};
 use crate::status::Status;
 
 /// Where the lines go.
-pub enum AccessLog {
-    /// `-`: stdout. What there is no room for is lost.
-    Stdout,
-    File {
-        path: PathBuf,
-        file: Mutex<File>,
-        /// The last line could not be written, which has been said.
-        is_failing: AtomicBool,
-    },
+pub struct AccessLog {
+    path: PathBuf,
+    /// None: it is `-`, stdout. What there is no room for is lost.
+    file: Mutex<Option<File>>,
+    /// The last line could not be written, which has been said.
+    is_failing: AtomicBool,
+    /// SIGHUP says that the file has been moved away, and is to be opened anew.
+    pub requests: Requests,
 }
 
 impl AccessLog {
     /// Opens it, to go on at its end.
     ///
-    /// Errors: `cannot open FILE: …`.
+    /// Errors: `cannot open FILE: …`; no descriptors are left.
     pub fn open(path: &Path) -> Result<AccessLog> {
-        if path == Path::new("-") {
-            return Ok(AccessLog::Stdout);
-        }
         // By its full name, so that it can be opened again wherever the process is.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path =
+            if path == Path::new("-") { path.to_owned() } else { absolute(path).unwrap_or_else(|_| path.to_owned()) };
         let file = Mutex::new(open(&path)?);
-        Ok(AccessLog::File { path, file, is_failing: AtomicBool::new(false) })
+        Ok(AccessLog { path, file, is_failing: AtomicBool::new(false), requests: Requests::on_hangup()? })
     }
 
     /// The folder that its file is in.
     pub fn folder(&self) -> Option<&Path> {
-        match self {
-            AccessLog::Stdout => None,
-            AccessLog::File { path, .. } => path.parent(),
-        }
+        self.path.parent().filter(|_| self.path.is_absolute())
     }
 
-    /// Opens the file anew each time that SIGHUP says that the old one has been moved away.
-    ///
-    /// Errors: no thread left for it.
-    pub fn reopen_on(self: &Arc<Self>, requests: Requests) -> Result<()> {
-        let log = Arc::clone(self);
-        let reopen = move || {
-            while requests.wait() {
-                log.reopen();
-            }
-        };
-        let thread = std::thread::Builder::new().stack_size(crate::serve::STACK_BYTES);
-        thread.spawn(reopen).context("cannot start a thread")?;
-        Ok(())
-    }
-
-    fn reopen(&self) {
-        let AccessLog::File { path, file, .. } = self else { return };
-        match open(path) {
-            Ok(new) => *file.lock().unwrap_or_else(PoisonError::into_inner) = new,
+    /// Opens the file anew.
+    pub fn reopen(&self) {
+        match open(&self.path) {
+            Ok(new) => *self.file() = new,
             Err(error) => log::line(crate::NAME, exit::describe(&error)),
         }
     }
 
     /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
     pub fn write(&self, line: &str) {
-        match self {
-            AccessLog::Stdout => listener::say(line),
-            AccessLog::File { path, file, is_failing } => {
-                let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
-                let was_failing = is_failing.swap(written.is_err(), Ordering::Relaxed);
-                if let (Err(error), false) = (written, was_failing) {
-                    let error = anyhow::Error::from(error).context(format!("cannot write {}", path.display()));
-                    log::client(crate::NAME, exit::describe(&error));
-                }
-            }
+        let written = match &mut *self.file() {
+            None => return listener::say(line),
+            Some(file) => file.write_all(line.as_bytes()),
+        };
+        let was_failing = self.is_failing.swap(written.is_err(), Ordering::Relaxed);
+        if let (Err(error), false) = (written, was_failing) {
+            let error = anyhow::Error::from(error).context(format!("cannot write {}", self.path.display()));
+            log::client(crate::NAME, exit::describe(&error));
         }
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<File>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn open(path: &Path) -> Result<File> {
-    let opened = File::options().append(true).create(true).open(path);
-    opened.with_context(|| format!("cannot open {}", path.display()))
+/// None: it is stdout. Nobody waits for a reader, should it be a FIFO.
+fn open(path: &Path) -> Result<Option<File>> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let opened = File::options().append(true).create(true).custom_flags(nonblock).open(path);
+    opened.map(Some).with_context(|| format!("cannot open {}", path.display()))
 }
 
 /// A line, but for how many bytes of content were sent.
 pub struct Entry {
     before: String,
+    /// So many are to be sent.
+    length: u64,
     after: String,
 }
 
 impl Entry {
     /// The line for a request. `date` is HTTP's; without `fields`, the head was too bad to have any.
-    pub fn new(peer: &Peer, date: &str, head: &[u8], fields: Option<&Fields>, status: Status) -> Entry {
+    pub fn new(peer: &Peer, date: &str, head: &[u8], fields: Option<&Fields>, status: Status, length: u64) -> Entry {
         let host = peer.ip.map_or("-".to_owned(), |ip| ip.to_string());
         let line = request::first_line(head);
         let line = escape(&line[..line.len().min(Limits::USUAL.request_line)]);
         let before = format!("{host} - - [{}] \"{line}\" {} ", time(date), status.code());
         let quoted = |name| fields.and_then(|fields| fields.values(name).next()).map_or("-".to_owned(), escape);
-        Entry { before, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
+        Entry { before, length, after: format!(" \"{}\" \"{}\"\n", quoted("referer"), quoted("user-agent")) }
     }
 
-    /// The whole line.
-    pub fn line(&self, bytes: u64) -> String {
-        format!("{}{bytes}{}", self.before, self.after)
+    /// The whole line, for a reply of which so many bytes were not sent.
+    pub fn line(&self, left: u64) -> String {
+        format!("{}{}{}", self.before, self.length.saturating_sub(left), self.after)
     }
 }
 
@@ -126,15 +115,8 @@ fn time(date: &str) -> String {
 
 /// A client's words, with nothing in them that a terminal or a reader of the log could take for something else.
 fn escape(text: &[u8]) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => escaped.extend(['\\', byte as char]),
-            b' '..=b'~' => escaped.push(byte as char),
-            _ => escaped += &format!("\\x{byte:02x}"),
-        }
-    }
-    escaped
+    // An apostrophe ends nothing here.
+    text.escape_ascii().to_string().replace("\\'", "'")
 }
 
 #[cfg(test)]
@@ -145,18 +127,18 @@ mod tests {
     #[test]
     fn a_line_is_one_line_whatever_the_client_says() {
         let peer = Peer::from(&common::address::Address::Internet("[::ffff:192.0.2.7]:1".parse().unwrap()));
-        let head = b"\r\nGET /\\ HTTP/1.1\r\nHost: a\r\nReferer: a\"\\b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
+        let head = b"\r\nGET /\\ HTTP/1.1\r\nHost: a\r\nReferer: a\"\\'b\r\nUser-Agent: \xc3\t\x9b31m\r\n\r\n";
         let mut room = NO_FIELDS;
         let request = request::read(head, &mut room, &Limits::USUAL).unwrap();
-        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK);
-        let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\\ HTTP/1.1\" 200 5 \"a\\\"\\\\b\" \"\\xc3\\x09\\x9b31m\"\n";
-        assert_eq!(entry.line(5), expected);
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", head, Some(&request.fields), Status::OK, 9);
+        let expected = "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /\\\\ HTTP/1.1\" 200 5 \"a\\\"\\\\'b\" \"\\xc3\\t\\x9b31m\"\n";
+        assert_eq!(entry.line(4), expected);
     }
 
     #[test]
     fn what_is_no_request_has_a_line_too() {
         let peer = Peer::from(&common::address::Address::Internet("[2001:db8::1]:1".parse().unwrap()));
-        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\"\0", None, Status::BAD_REQUEST);
+        let entry = Entry::new(&peer, "Sun, 06 Nov 1994 08:49:37 GMT", b"\x16\x03\"\0", None, Status::BAD_REQUEST, 0);
         let expected = "2001:db8::1 - - [06/Nov/1994:08:49:37 +0000] \"\\x16\\x03\\\"\\x00\" 400 0 \"-\" \"-\"\n";
         assert_eq!(entry.line(0), expected);
     }

@@ -142,15 +142,17 @@ impl BodyReader {
 /// `chunk-ext`, to the end of the line. None: it is something else.
 fn are_extensions(mut rest: &[u8]) -> Option<()> {
     while !rest.is_empty() {
-        rest = after_token(rest.trim_ascii_start().strip_prefix(b";")?)?;
-        if let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") {
-            rest = match value.trim_ascii_start().strip_prefix(b"\"") {
-                Some(quoted) => after_quoted(quoted)?,
-                None => after_token(value)?,
-            };
+        rest = after_token(after(rest, b";")?)?;
+        if let Some(value) = after(rest, b"=") {
+            rest = if let Some(quoted) = after(value, b"\"") { after_quoted(quoted)? } else { after_token(value)? };
         }
     }
     Some(())
+}
+
+/// What comes after white space and this sign.
+fn after<'a>(text: &'a [u8], sign: &[u8; 1]) -> Option<&'a [u8]> {
+    text.trim_ascii_start().strip_prefix(sign)
 }
 
 /// What comes after white space and a token.

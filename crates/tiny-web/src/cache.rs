@@ -1,11 +1,11 @@
-//! The files that were asked for lately, with their heads ready. Each is looked at again once a second at most: within
-//! that, a change goes unnoticed; after it, a file that is still the same isn't read again.
+//! The files that were asked for in this second, with their heads ready: so each is looked at once a second at most, and a
+//! change goes unnoticed for no longer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::coding::Wanted;
-use crate::folder::SMALL_BYTES;
+use crate::path::LocalPath;
 use crate::representation::{Content, Representation};
 
 /// When there are more, or they take more memory, it begins anew: whoever asks for so many different files gains nothing from it
@@ -13,88 +13,62 @@ use crate::representation::{Content, Representation};
 const MOST_FILES: usize = 1024;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
+/// What a file is kept by: its path, and which version of it is wanted.
+pub type Key = (LocalPath, Wanted);
+
 /// The files that one loop keeps.
 pub struct Cache {
-    files: HashMap<Vec<u8>, Kept>,
+    files: HashMap<Key, Arc<Representation>>,
     /// How much memory they take.
     bytes: usize,
-    /// Room to build a key in.
-    key: Vec<u8>,
+    /// Large files that are kept open, and how many may be.
+    open: usize,
+    most_open: usize,
     /// Else nothing is kept.
     is_on: bool,
-    /// Large files that may be kept open, for the second.
-    most_open: usize,
-    open: usize,
-    /// Whether there are any, or lists.
-    has_large: bool,
-    /// The second that it is.
-    second: u64,
-}
-
-struct Kept {
-    file: Arc<Representation>,
-    looked_at: u64,
 }
 
 impl Cache {
     /// An empty cache, which keeps so many large files open.
     pub fn new(is_on: bool, most_open: usize) -> Cache {
-        let (files, key) = (HashMap::new(), Vec::new());
-        Cache { files, bytes: 0, key, is_on, most_open, open: 0, has_large: false, second: 0 }
+        Cache { files: HashMap::new(), bytes: 0, open: 0, most_open, is_on }
     }
 
-    /// Another second begins. Nothing large is kept for nobody.
-    pub fn tick(&mut self, second: u64) {
-        self.second = second;
-        if self.has_large {
-            self.files.retain(|_, kept| kept.file.length <= SMALL_BYTES);
-            self.bytes = self.files.iter().map(|(key, kept)| memory(key, &kept.file)).sum();
-            (self.open, self.has_large) = (0, false);
-        }
+    /// Forgets all: another second begins.
+    pub fn clear(&mut self) {
+        self.files.clear();
+        (self.bytes, self.open) = (0, 0);
     }
 
-    /// The version that is wanted of the file that a path means, and whether it is fresh: it was looked at in this second. Else it
-    /// may have changed.
-    pub fn get(&mut self, path: &[u8], wanted: Wanted) -> Option<(Arc<Representation>, bool)> {
-        self.set_key(path, wanted);
-        self.files.get(&self.key).map(|kept| (Arc::clone(&kept.file), kept.looked_at == self.second))
+    /// The file as it was when it was looked at in this second.
+    pub fn get(&self, key: &Key) -> Option<Arc<Representation>> {
+        self.files.get(key).cloned()
     }
 
-    /// It is this one.
-    pub fn put(&mut self, path: &[u8], wanted: Wanted, file: &Arc<Representation>) {
-        self.set_key(path, wanted);
-        let bytes = memory(&self.key, file);
+    /// Keeps a file that it hasn't.
+    pub fn put(&mut self, key: Key, file: &Arc<Representation>) {
+        let bytes = memory(&key, file);
         let is_open = matches!(file.content, Content::File(_));
         if !self.is_on || bytes > MOST_BYTES || (is_open && self.open == self.most_open) {
             return;
         }
-        if let Some(old) = self.files.remove(&self.key) {
-            self.bytes -= memory(&self.key, &old.file);
-        }
         if self.files.len() == MOST_FILES || self.bytes + bytes > MOST_BYTES {
-            self.files.clear();
-            (self.bytes, self.open, self.has_large) = (0, 0, false);
+            self.clear();
         }
         self.bytes += bytes;
         self.open += usize::from(is_open);
-        self.has_large |= file.length > SMALL_BYTES;
-        self.files.insert(self.key.clone(), Kept { file: Arc::clone(file), looked_at: self.second });
-    }
-
-    fn set_key(&mut self, path: &[u8], wanted: Wanted) {
-        self.key.clear();
-        self.key.extend_from_slice(&wanted.key());
-        self.key.extend_from_slice(path);
+        self.files.insert(key, Arc::clone(file));
     }
 }
 
 /// How much memory a file takes here, but for what all take.
-fn memory(key: &[u8], file: &Representation) -> usize {
+fn memory((path, _): &Key, file: &Representation) -> usize {
     let content = match &file.content {
         Content::Bytes(bytes) => bytes.len(),
         Content::File(_) => 0,
     };
-    key.len() + file.version_fields.len() + file.offer_fields.len() + file.content_fields.len() + content
+    let fields = [&file.version_fields, &file.offer_fields, &file.content_fields];
+    path.as_bytes().len() + fields.map(String::len).iter().sum::<usize>() + content
 }
 
 #[cfg(test)]
@@ -102,30 +76,25 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::folder::SMALL_BYTES;
     use crate::representation::Manner;
 
     fn page(bytes: usize) -> Arc<Representation> {
         Arc::new(Representation::of_page("a".repeat(bytes), "", "text/plain", ""))
     }
 
-    fn put(cache: &mut Cache, path: &str, file: &Arc<Representation>) {
-        cache.put(path.as_bytes(), Wanted::default(), file);
-    }
-
-    fn is_fresh(cache: &mut Cache, path: &str) -> Option<bool> {
-        cache.get(path.as_bytes(), Wanted::default()).map(|(_, is_fresh)| is_fresh)
+    fn key(path: &str) -> Key {
+        (LocalPath::of_target(path, false).unwrap(), Wanted::default())
     }
 
     #[test]
-    fn a_file_is_fresh_for_the_second_and_then_to_be_looked_at() {
+    fn a_file_is_kept_for_the_second() {
         let mut cache = Cache::new(true, 0);
-        cache.tick(1);
-        assert_eq!(is_fresh(&mut cache, "/a"), None);
-        put(&mut cache, "/a", &page(1));
-        assert_eq!(is_fresh(&mut cache, "/a"), Some(true));
-        assert_eq!(is_fresh(&mut cache, "/b"), None);
-        cache.tick(2);
-        assert_eq!(is_fresh(&mut cache, "/a"), Some(false));
+        assert!(cache.get(&key("/a")).is_none());
+        cache.put(key("/a"), &page(1));
+        assert!(cache.get(&key("/a")).is_some() && cache.get(&key("/b")).is_none());
+        cache.clear();
+        assert!(cache.get(&key("/a")).is_none() && cache.bytes == 0);
     }
 
     #[test]
@@ -133,52 +102,40 @@ mod tests {
         let mut cache = Cache::new(true, 0);
         for (path, content) in [(1, 1), (16 * 1024, 1), (1, 64 * 1024), (1, SMALL_BYTES as usize)] {
             for number in 0..3 * MOST_FILES {
-                put(&mut cache, &format!("/{}{number}", "a".repeat(path)), &page(content));
-                let sum: usize = cache.files.iter().map(|(key, kept)| memory(key, &kept.file)).sum();
+                let key = key(&format!("/{}{number}-{content}", "a".repeat(path)));
+                if cache.get(&key).is_none() {
+                    cache.put(key, &page(content));
+                }
+                let sum: usize = cache.files.iter().map(|(key, file)| memory(key, file)).sum();
                 assert!(cache.files.len() <= MOST_FILES && sum == cache.bytes && sum <= MOST_BYTES);
             }
         }
-        cache.tick(1);
-        put(&mut cache, "/a", &page(1));
-        let bytes = cache.bytes;
-        put(&mut cache, "/a", &page(1));
-        assert_eq!(cache.bytes, bytes, "the same once more takes no more");
     }
 
     #[test]
-    fn a_list_is_kept_whatever_is_open_and_goes_with_the_second() {
-        let mut cache = Cache::new(true, 0);
-        let list = page(SMALL_BYTES as usize + 1);
-        put(&mut cache, "/a/", &list);
-        put(&mut cache, "/b", &page(1));
-        assert_eq!(is_fresh(&mut cache, "/a/"), Some(true));
-        cache.tick(1);
-        assert_eq!((is_fresh(&mut cache, "/a/"), is_fresh(&mut cache, "/b")), (None, Some(false)));
-        assert!(cache.bytes < 100);
-    }
-
-    #[test]
-    fn only_so_many_files_are_kept_open() {
+    fn only_so_many_files_are_kept_open_but_lists_are() {
         let mut cache = Cache::new(true, 2);
         let file = tempfile::tempfile().unwrap();
         file.set_len(SMALL_BYTES + 1).unwrap();
         let manner = Manner { content_type: "", coding: None, varies: false, cache_control: "" };
         let metadata = file.metadata().unwrap();
         let large = Arc::new(Representation::of_file(Content::File(file), &metadata, SystemTime::UNIX_EPOCH, &manner));
-        for second in 0..2 {
-            cache.tick(second);
+        for _second in 0..2 {
+            cache.clear();
             let is_kept = ["/a", "/b", "/c"].map(|path| {
-                put(&mut cache, path, &large);
-                is_fresh(&mut cache, path).is_some()
+                cache.put(key(path), &large);
+                cache.get(&key(path)).is_some()
             });
             assert_eq!(is_kept, [true, true, false]);
+            cache.put(key("/list/"), &page(SMALL_BYTES as usize + 1));
+            assert!(cache.get(&key("/list/")).is_some());
         }
     }
 
     #[test]
     fn turned_off_it_keeps_nothing() {
         let mut cache = Cache::new(false, 1);
-        put(&mut cache, "/a", &page(1));
-        assert_eq!(is_fresh(&mut cache, "/a"), None);
+        cache.put(key("/a"), &page(1));
+        assert!(cache.get(&key("/a")).is_none());
     }
 }

@@ -1,41 +1,27 @@
 //! Files that are there compressed already: `page.html.br`, `page.html.zst` and `page.html.gz` beside `page.html`, and which
 //! of them a client wants. RFC 9110, section 12.5.3.
 
+use std::hash::{Hash, Hasher};
+
 use crate::request::Fields;
 
-/// A content coding, in the order in which this server prefers them: the smallest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
-    Brotli,
-    Zstandard,
-    Gzip,
+/// A content coding: the name that HTTP has for it, and what comes behind the file's name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Coding {
+    pub name: &'static str,
+    pub suffix: &'static str,
 }
 
-impl Coding {
-    pub const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstandard, Coding::Gzip];
-
-    /// The name that HTTP has for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Coding::Brotli => "br",
-            Coding::Zstandard => "zstd",
-            Coding::Gzip => "gzip",
-        }
-    }
-
-    /// What comes behind the file's name.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Coding::Brotli => ".br",
-            Coding::Zstandard => ".zst",
-            Coding::Gzip => ".gz",
-        }
-    }
-}
+/// In the order in which this server prefers them: the smallest first.
+pub static CODINGS: [Coding; 3] = [
+    Coding { name: "br", suffix: ".br" },
+    Coding { name: "zstd", suffix: ".zst" },
+    Coding { name: "gzip", suffix: ".gz" },
+];
 
 /// The codings that a client takes rather than the file as it is, the most wanted first.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted([Option<Coding>; Coding::ALL.len()]);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted([Option<&'static Coding>; CODINGS.len()]);
 
 impl Wanted {
     /// What the field Accept-Encoding says. Without it, the file as it is.
@@ -47,9 +33,9 @@ impl Wanted {
         };
         // A file as it is needs no mention, but may be wanted less, or more.
         let least = quality("identity").or(quality("*")).unwrap_or(1).max(1);
-        let mut wanted = Coding::ALL.map(|coding| {
-            let old_name = if coding == Coding::Gzip { quality("x-gzip") } else { None };
-            (quality(coding.name()).or(old_name).or(quality("*")).unwrap_or(0), coding)
+        let mut wanted = CODINGS.each_ref().map(|coding| {
+            let old_name = quality("x-gzip").filter(|_| coding.name == "gzip");
+            (quality(coding.name).or(old_name).or(quality("*")).unwrap_or(0), coding)
         });
         // Stable: of two that are wanted as much, ours first.
         wanted.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
@@ -57,14 +43,14 @@ impl Wanted {
     }
 
     /// In their order.
-    pub fn codings(self) -> impl Iterator<Item = Coding> {
+    pub fn codings(self) -> impl Iterator<Item = &'static Coding> {
         self.0.into_iter().flatten()
     }
+}
 
-    /// As bytes, for a key.
-    pub fn key(self) -> [u8; Coding::ALL.len()] {
-        self.0.map(|coding| coding.map_or(0, |coding| 1 + coding as u8))
-    }
+/// In a table of files, the path tells nearly all of them apart.
+impl Hash for Wanted {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// A name, and how much it is wanted, in thousandths. What can't be read as a weight is 0.
@@ -93,7 +79,7 @@ mod tests {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {value}\r\n\r\n");
         let mut room = NO_FIELDS;
         let request = request::read(head.as_bytes(), &mut room, &Limits::USUAL).expect(value);
-        let names: Vec<&str> = Wanted::of(&request.fields).codings().map(Coding::name).collect();
+        let names: Vec<&str> = Wanted::of(&request.fields).codings().map(|coding| coding.name).collect();
         names.join(" ")
     }
 

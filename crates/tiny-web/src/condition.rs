@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::request::Fields;
+use crate::status::Status;
 
 /// What a version of a file is known by.
 pub struct Validators {
@@ -15,36 +16,23 @@ pub struct Validators {
     pub modified: Option<SystemTime>,
 }
 
-/// What the preconditions come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Answer as if there were none.
-    Answer,
-    /// 304.
-    NotModified,
-    /// 412.
-    Failed,
-}
-
-/// Weighs the preconditions of a GET or a HEAD.
-pub fn verdict(fields: &Fields, current: &Validators) -> Verdict {
+/// Weighs the preconditions of a GET or a HEAD: 304 or 412. None: answer as if there were none.
+pub fn verdict(fields: &Fields, current: &Validators) -> Option<Status> {
     let has = |name: &str| fields.values(name).next().is_some();
-    let date = |name: &str| date(fields, name).zip(current.modified);
+    let date = |name: &str| fields.only(name).and_then(parse_date).zip(current.modified);
     // Steps 1 and 2.
-    if has("if-match") {
-        if !matches(fields, "if-match", &current.etag, false) {
-            return Verdict::Failed;
-        }
-    } else if date("if-unmodified-since").is_some_and(|(since, modified)| modified > since) {
-        return Verdict::Failed;
-    }
+    let fails = if has("if-match") {
+        !matches(fields, "if-match", &current.etag, false)
+    } else {
+        date("if-unmodified-since").is_some_and(|(since, modified)| modified > since)
+    };
     // Steps 3 and 4.
     let has_it = if has("if-none-match") {
         matches(fields, "if-none-match", &current.etag, true)
     } else {
         date("if-modified-since").is_some_and(|(since, modified)| modified <= since)
     };
-    if has_it { Verdict::NotModified } else { Verdict::Answer }
+    if fails { Some(Status::PRECONDITION_FAILED) } else { has_it.then_some(Status::NOT_MODIFIED) }
 }
 
 /// Step 5: whether `If-Range`, if there is one, lets `Range` count. It takes a strong validator: a weak ETag never matches,
@@ -65,31 +53,23 @@ pub fn range_counts(fields: &Fields, current: &Validators, now: SystemTime) -> b
 /// one matches nothing: section 8.8.3.2.
 fn matches(fields: &Fields, name: &str, etag: &str, weakly: bool) -> bool {
     fields.values(name).any(|value| {
-        value == b"*" || EntityTags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
+        value == b"*" || entity_tags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
     })
 }
 
-/// `1#entity-tag`, where a tag may have commas in it; ends at the first thing that is none.
-struct EntityTags<'a>(&'a [u8]);
-
-impl<'a> Iterator for EntityTags<'a> {
-    type Item = (bool, &'a [u8]);
-
-    fn next(&mut self) -> Option<(bool, &'a [u8])> {
-        let start = self.0.iter().position(|byte| !b" \t,".contains(byte))?;
-        let rest = &self.0[start..];
+/// `1#entity-tag`, where a tag may have commas in it; ends at the first thing that is none. Each is weak or not.
+fn entity_tags(mut list: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
+    std::iter::from_fn(move || {
+        let start = list.iter().position(|byte| !b" \t,".contains(byte))?;
+        let rest = &list[start..];
         let (is_weak, tag) = rest.strip_prefix(b"W/").map_or((false, rest), |tag| (true, tag));
         let length = 2 + tag.strip_prefix(b"\"")?.iter().position(|&byte| byte == b'"')?;
-        self.0 = &tag[length..];
+        list = &tag[length..];
         Some((is_weak, &tag[..length]))
-    }
+    })
 }
 
-/// A date that a field has. One that can't be read, or more than one, is as good as none.
-fn date(fields: &Fields, name: &str) -> Option<SystemTime> {
-    fields.only(name).and_then(parse_date)
-}
-
+/// A date. One that can't be read is as good as none.
 fn parse_date(value: &[u8]) -> Option<SystemTime> {
     httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()
 }
@@ -116,34 +96,34 @@ mod tests {
 
     #[test]
     fn preconditions_and_what_they_come_to() {
-        use Verdict::{Answer, Failed, NotModified};
+        let (failed, not_modified) = (Some(Status::PRECONDITION_FAILED), Some(Status::NOT_MODIFIED));
         let table = [
-            ("X: y".to_owned(), Answer),
-            ("If-None-Match: \"a,b\"".to_owned(), NotModified),
-            ("If-None-Match: W/\"a,b\"".to_owned(), NotModified),
-            ("If-None-Match: \"x\", W/\"y\" ,, \"a,b\"".to_owned(), NotModified),
-            ("If-None-Match: \"x\"\r\nIf-None-Match: \"a,b\"".to_owned(), NotModified),
-            ("If-None-Match: *".to_owned(), NotModified),
-            ("If-None-Match: \"a\"".to_owned(), Answer),
-            ("If-None-Match: a,b".to_owned(), Answer),
-            ("If-None-Match: \"a,b".to_owned(), Answer),
-            ("If-None-Match: w/\"a,b\"".to_owned(), Answer),
-            (format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {MODIFIED}"), Answer),
-            (format!("If-Modified-Since: {MODIFIED}"), NotModified),
-            (format!("If-Modified-Since: {AFTER}"), NotModified),
-            (format!("If-Modified-Since: {BEFORE}"), Answer),
-            (format!("If-Modified-Since: {AFTER}\r\nIf-Modified-Since: {AFTER}"), Answer),
-            ("If-Modified-Since: yesterday".to_owned(), Answer),
-            ("If-Match: \"a,b\"".to_owned(), Answer),
-            ("If-Match: *".to_owned(), Answer),
-            ("If-Match: W/\"a,b\"".to_owned(), Failed),
-            ("If-Match: \"x\"".to_owned(), Failed),
-            (format!("If-Match: \"a,b\"\r\nIf-Unmodified-Since: {BEFORE}"), Answer),
-            (format!("If-Unmodified-Since: {BEFORE}"), Failed),
-            (format!("If-Unmodified-Since: {MODIFIED}"), Answer),
-            ("If-Unmodified-Since: tomorrow".to_owned(), Answer),
-            ("If-Match: \"x\"\r\nIf-None-Match: \"a,b\"".to_owned(), Failed),
-            ("If-Match: \"a,b\"\r\nIf-None-Match: \"a,b\"".to_owned(), NotModified),
+            ("X: y".to_owned(), None),
+            ("If-None-Match: \"a,b\"".to_owned(), not_modified),
+            ("If-None-Match: W/\"a,b\"".to_owned(), not_modified),
+            ("If-None-Match: \"x\", W/\"y\" ,, \"a,b\"".to_owned(), not_modified),
+            ("If-None-Match: \"x\"\r\nIf-None-Match: \"a,b\"".to_owned(), not_modified),
+            ("If-None-Match: *".to_owned(), not_modified),
+            ("If-None-Match: \"a\"".to_owned(), None),
+            ("If-None-Match: a,b".to_owned(), None),
+            ("If-None-Match: \"a,b".to_owned(), None),
+            ("If-None-Match: w/\"a,b\"".to_owned(), None),
+            (format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {MODIFIED}"), None),
+            (format!("If-Modified-Since: {MODIFIED}"), not_modified),
+            (format!("If-Modified-Since: {AFTER}"), not_modified),
+            (format!("If-Modified-Since: {BEFORE}"), None),
+            (format!("If-Modified-Since: {AFTER}\r\nIf-Modified-Since: {AFTER}"), None),
+            ("If-Modified-Since: yesterday".to_owned(), None),
+            ("If-Match: \"a,b\"".to_owned(), None),
+            ("If-Match: *".to_owned(), None),
+            ("If-Match: W/\"a,b\"".to_owned(), failed),
+            ("If-Match: \"x\"".to_owned(), failed),
+            (format!("If-Match: \"a,b\"\r\nIf-Unmodified-Since: {BEFORE}"), None),
+            (format!("If-Unmodified-Since: {BEFORE}"), failed),
+            (format!("If-Unmodified-Since: {MODIFIED}"), None),
+            ("If-Unmodified-Since: tomorrow".to_owned(), None),
+            ("If-Match: \"x\"\r\nIf-None-Match: \"a,b\"".to_owned(), failed),
+            ("If-Match: \"a,b\"\r\nIf-None-Match: \"a,b\"".to_owned(), not_modified),
         ];
         for (fields, expected) in table {
             assert_eq!(with(&fields, verdict), expected, "{fields}");

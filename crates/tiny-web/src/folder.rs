@@ -17,7 +17,7 @@ use common::berkeley::AsFd;
 use common::{Errno, exit, log};
 use rustix::fd::BorrowedFd;
 
-use crate::coding::{Coding, Wanted};
+use crate::coding::{CODINGS, Coding, Wanted};
 use crate::listing::Line;
 use crate::path::{LocalPath, is_shown};
 use crate::representation::{Content, Manner, Representation, content_type};
@@ -39,15 +39,6 @@ pub struct Folder {
     pub dotfiles: bool,
 }
 
-/// What a path leads to.
-pub enum Found {
-    File(Arc<Representation>),
-    /// A folder without an index.
-    Folder(LocalPath),
-    /// A folder, asked for without its slash. Relative links in its page would lead astray.
-    FolderWithoutSlash(LocalPath),
-}
-
 impl Folder {
     /// Opens the root. Later renames don't matter: it's this folder, wherever it goes.
     ///
@@ -65,70 +56,49 @@ impl Folder {
         self.root.as_fd()
     }
 
-    /// Finds what `path` leads to: of a file, the version that is `wanted`, or `known` if that hasn't changed.
+    /// Finds what `path` leads to: of a file, the version that is `wanted`. None: it is a folder without an index.
     ///
-    /// Errors: 404 for what is not there, leads out of the root, or is neither a file nor a folder; 403 for what the system
-    /// doesn't let us read; 503 when descriptors or memory have run out, and 500 when the machine is in other trouble: these
-    /// are said on stderr.
+    /// Errors: 404 for what is not there, leads out of the root, or is neither a file nor a folder; 301 for a folder, asked for
+    /// without its slash: relative links in its page would lead astray; 403 for what the system doesn't let us read; 503 when
+    /// descriptors or memory have run out, and 500 when the machine is in other trouble: these two are said on stderr.
     pub fn find(
         &self,
-        path: LocalPath,
+        path: &LocalPath,
         wanted: Wanted,
-        known: Option<Arc<Representation>>,
         now: SystemTime,
-    ) -> Result<Found, Status> {
-        let mut below = path.below_root();
-        let found = self.look(&below).and_then(|is_folder| match (is_folder, path.has_slash) {
-            (true, false) => Ok(Found::FolderWithoutSlash(path)),
-            (false, true) => Err(io::ErrorKind::NotADirectory.into()),
+    ) -> Result<Option<Arc<Representation>>, Status> {
+        let below = path.below_root();
+        match (self.is_folder(below)?, path.has_slash()) {
+            (true, false) => Err(Status::MOVED_PERMANENTLY),
+            (false, true) => Err(Status::NOT_FOUND),
+            (false, false) => self.version(below, wanted, now).map(Some),
             (true, true) => {
-                below.push(INDEX);
-                match self.look(&below) {
-                    Ok(false) => self.version(&below, wanted, known, now).map(Found::File),
-                    Err(error) if status_of(&error) != Status::NOT_FOUND => Err(error),
-                    _ => Ok(Found::Folder(path)),
+                let index = below.join(INDEX);
+                match self.is_folder(&index) {
+                    Ok(false) => self.version(&index, wanted, now).map(Some),
+                    Ok(true) | Err(Status::NOT_FOUND) => Ok(None),
+                    Err(status) => Err(status),
                 }
             }
-            (false, false) => self.version(&below, wanted, known, now).map(Found::File),
-        });
-        found.map_err(|error| self.failed(&below, error))
-    }
-
-    fn failed(&self, below: &Path, error: io::Error) -> Status {
-        let status = status_of(&error);
-        if status.code().starts_with('5') {
-            let name = below.as_os_str().as_encoded_bytes().escape_ascii();
-            log::client(crate::NAME, format_args!("cannot open {name}: {}", exit::describe(&error.into())));
         }
-        status
     }
 
     /// Whether this is a folder; an error if it's neither that nor a file. Looked at first, because opening alone can do
     /// something: a program that waits to write into a FIFO would take us for its reader.
-    fn look(&self, below: &Path) -> io::Result<bool> {
-        let metadata = self.root.metadata(below)?;
-        if metadata.is_dir() || metadata.is_file() {
-            Ok(metadata.is_dir())
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
+    fn is_folder(&self, below: &Path) -> Result<bool, Status> {
+        let metadata = self.root.metadata(below).map_err(|error| failed(below, error))?;
+        if metadata.is_dir() || metadata.is_file() { Ok(metadata.is_dir()) } else { Err(Status::NOT_FOUND) }
     }
 
     /// The version of a file that is most wanted of those that are there: as it is, or compressed, from a file beside it.
-    fn version(
-        &self,
-        below: &Path,
-        wanted: Wanted,
-        known: Option<Arc<Representation>>,
-        now: SystemTime,
-    ) -> io::Result<Arc<Representation>> {
-        let beside = |coding: Coding| {
+    fn version(&self, below: &Path, wanted: Wanted, now: SystemTime) -> Result<Arc<Representation>, Status> {
+        let beside = |coding: &Coding| {
             let mut name = below.as_os_str().to_owned();
-            name.push(coding.suffix());
+            name.push(coding.suffix);
             PathBuf::from(name)
         };
-        let is_there = |coding: &Coding| self.look(&beside(*coding)).is_ok_and(|is_folder| !is_folder);
-        let there: Vec<Coding> = Coding::ALL.into_iter().filter(is_there).collect();
+        let is_there = |coding: &&Coding| self.is_folder(&beside(coding)) == Ok(false);
+        let there: Vec<&Coding> = CODINGS.iter().filter(is_there).collect();
         // One that can't be read is as good as missing.
         let neighbour = wanted
             .codings()
@@ -138,52 +108,47 @@ impl Folder {
             Some(neighbour) => neighbour,
             None => (None, self.open_file(below)?),
         };
-        let varies = !there.is_empty();
-        if let Some(known) = known.filter(|known| known.is_of(&metadata) && known.varies == varies) {
-            return Ok(known);
-        }
         let content = if metadata.len() <= SMALL_BYTES {
             let mut bytes = Vec::with_capacity(metadata.len() as usize);
             // It may have grown since, or shrunk.
-            file.take(SMALL_BYTES).read_to_end(&mut bytes)?;
+            file.take(SMALL_BYTES).read_to_end(&mut bytes).map_err(|error| failed(below, error))?;
             Content::Bytes(bytes)
         } else {
             Content::File(file)
         };
-        let manner = Manner { content_type: &content_type(below), coding, varies, cache_control: &self.cache_control };
+        let (content_type, varies) = (&content_type(below), !there.is_empty());
+        let manner = Manner { content_type, coding, varies, cache_control: &self.cache_control };
         Ok(Arc::new(Representation::of_file(content, &metadata, now, &manner)))
     }
 
     /// Opens what was a file a moment ago.
-    fn open_file(&self, below: &Path) -> io::Result<(File, Metadata)> {
+    fn open_file(&self, below: &Path) -> Result<(File, Metadata), Status> {
         // Should a FIFO have taken the file's place, O_NONBLOCK keeps us from waiting for its writer.
         let mut reading = OpenOptions::new();
         reading.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
-        let file = self.root.open_with(below, &reading)?.into_std();
-        let metadata = file.metadata()?;
-        if metadata.is_file() { Ok((file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
+        let file = self.root.open_with(below, &reading).map(cap_std::fs::File::into_std);
+        let opened = file.and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+        let opened = opened.map_err(|error| failed(below, error))?;
+        if opened.1.is_file() { Ok(opened) } else { Err(Status::NOT_FOUND) }
     }
 
     /// What is in a folder, of what is shown: files and folders, and links to those. Not more than a page of them; whether
     /// that was all.
     ///
     /// Errors: as [`Folder::find`].
-    pub fn lines(&self, below: &Path) -> Result<(Vec<Line>, bool), Status> {
-        self.list(below).map_err(|error| self.failed(below, error))
-    }
-
-    fn list(&self, below: &Path) -> io::Result<(Vec<Line>, bool)> {
-        let folder = self.root.open_dir(below)?;
-        if MetadataExt::nlink(&folder.dir_metadata()?) == 0 {
+    pub fn lines(&self, path: &LocalPath) -> Result<(Vec<Line>, bool), Status> {
+        let below = path.below_root();
+        let failed = |error| failed(below, error);
+        let folder = self.root.open_dir(below).map_err(failed)?;
+        if MetadataExt::nlink(&folder.dir_metadata().map_err(failed)?) == 0 {
             // It has been removed, and is only there because it's open.
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(Status::NOT_FOUND);
         }
-        let is_top = below == Path::new(".");
         let mut lines = Vec::new();
-        for entry in folder.entries()? {
-            let name = entry?.file_name();
+        for entry in folder.entries().map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
             let bytes = name.as_encoded_bytes();
-            if !is_shown(bytes, is_top, self.dotfiles) {
+            if !is_shown(bytes, path.is_root(), self.dotfiles) {
                 continue;
             }
             if lines.len() == MOST_LINES {
@@ -201,7 +166,16 @@ impl Folder {
     }
 }
 
-/// What to tell a client of an error.
+/// What to tell a client of an error. Of the machine's trouble, we are told too.
+fn failed(below: &Path, error: io::Error) -> Status {
+    let status = status_of(&error);
+    if status.code().starts_with('5') {
+        let name = below.as_os_str().as_encoded_bytes().escape_ascii();
+        log::client(crate::NAME, format_args!("cannot open {name}: {}", exit::describe(&error.into())));
+    }
+    status
+}
+
 fn status_of(error: &io::Error) -> Status {
     match error.kind() {
         // An attempt to leave the root is cap-std's own error; the system's has a number.

@@ -34,20 +34,20 @@ mod web;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, absolute};
-use std::sync::Arc;
 
 use anyhow::Result;
 use common::berkeley::{OwnedFd, SocketType, bind, listen, socket};
-use common::signal::{Requests, Stop};
+use common::signal::Stop;
 use common::unix_socket::{self, SocketFile};
 use common::wait::Patience;
 use common::{address, listener};
 
 use access_log::AccessLog;
+use folder::Folder;
 use places::Places;
 use response::Constant;
 use serve::Bounds;
-use site::{Pages, Site};
+use site::Site;
 use web::Server;
 
 pub use options::Options;
@@ -64,10 +64,10 @@ const DEFER_ACCEPT_SECONDS: i32 = 1;
 pub fn run(options: Options) -> Result<()> {
     options.trace.turn_on(NAME)?;
     let site = Site::open(options.folder.as_deref(), options.show.clone())?;
-    let log = options.log.as_deref().map(AccessLog::open).transpose()?.map(Arc::new);
+    let log = options.log.as_deref().map(AccessLog::open).transpose()?;
     let handed_over = listener::handed_over()?;
     // The file of a socket that was handed over is the affair of whoever made it.
-    let own_file = options.unix.as_deref().filter(|_| handed_over.is_none());
+    let own_file = options.door.unix.as_deref().filter(|_| handed_over.is_none());
     let _file = own_file.map(SocketFile::make_way).transpose()?;
     let listener = handed_over.map_or_else(|| open(&options), Ok)?;
     #[cfg(target_os = "linux")]
@@ -78,13 +78,9 @@ pub fn run(options: Options) -> Result<()> {
     let local = listener::address_of(&listener)?;
     // With a log, SIGHUP has it opened anew.
     let stop = if log.is_some() { Stop::on_signals()? } else { Stop::on_signals_or_hangup()? };
-    let reopen = log.is_some().then(Requests::on_hangup).transpose()?;
     let bounds = Bounds::new(&options);
     // Before there is any other thread: each is confined only with the one that starts it.
-    let confined = (!options.no_sandbox).then(|| confine(&site, log.as_deref(), &options));
-    if let (Some(log), Some(requests)) = (&log, reopen) {
-        log.reopen_on(requests)?;
-    }
+    let confined = (!options.no_sandbox).then(|| confine(&site, log.as_ref(), &options));
     let idle = Some(options.limits.idle_timeout).filter(|idle| !idle.is_zero());
     let server = Server {
         constant: Constant::new(&site.show),
@@ -108,15 +104,11 @@ pub fn run(options: Options) -> Result<()> {
 
 /// The server's end point: `socket`, `bind`, `listen`.
 fn open(options: &Options) -> Result<OwnedFd> {
-    let addresses = match &options.unix {
-        Some(path) => vec![address::Address::Unix(path.clone())],
-        None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
-    };
-    listener::first_that_opens(&addresses, |address| {
+    listener::first_that_opens(&options.door.addresses()?, |address| {
         let listener = socket(address.family(), SocketType::STREAM)?;
         listener::prepare(&listener, address)?;
         bind(&listener, address)?;
-        unix_socket::set_mode(address, options.unix_mode)?;
+        unix_socket::set_mode(address, options.door.unix_mode)?;
         listen(&listener, options.limits.backlog)?;
         Ok(listener)
     })
@@ -135,12 +127,9 @@ fn set_defer_accept(listener: &OwnedFd, seconds: i32) -> Result<(), common::Errn
 
 /// Gives up the right to all other files, and says so.
 fn confine(site: &Site, log: Option<&AccessLog>, options: &Options) -> String {
-    let folder = match &site.pages {
-        Pages::Folder(folder) => Some(folder.root()),
-        Pages::Lecture { .. } => None,
-    };
+    let folder = site.folder.as_ref().map(Folder::root);
     let log = log.and_then(AccessLog::folder);
-    let socket = options.unix.as_deref().and_then(|path| absolute(path).ok());
+    let socket = options.door.unix.as_deref().and_then(|path| absolute(path).ok());
     match sandbox::confine(folder, log, socket.as_deref().and_then(Path::parent)) {
         Ok(how) if folder.is_some() => format!("may read this folder and nothing else ({how})"),
         Ok(how) => format!("may read no files ({how})"),

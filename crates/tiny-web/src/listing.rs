@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use httpdate::fmt_http_date;
+use bytesize::ByteSize;
+use humantime::format_rfc3339_seconds;
 
 use crate::path::{LocalPath, encode};
 
@@ -44,7 +45,7 @@ pub fn page(folder: &LocalPath, mut lines: Vec<Line>, is_all: bool) -> String {
         page += "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n";
     }
     for line in &lines {
-        let (slash, size) = if line.is_folder { ("/", String::new()) } else { ("", size(line.length)) };
+        let (slash, size) = if line.is_folder { ("/", String::new()) } else { ("", ByteSize(line.length).to_string()) };
         let (link, name) = (encode(&line.name).collect::<String>(), escape(&line.name));
         // Writing to memory can't fail.
         let _ = writeln!(
@@ -76,32 +77,17 @@ fn turns(char: char) -> bool {
     matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A size as people read it: exact below 1 KiB, with one decimal above.
-fn size(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    let mut unit = "B";
-    for larger in ["KiB", "MiB", "GiB", "TiB"] {
-        if size < 1024.0 {
-            break;
-        }
-        (size, unit) = (size / 1024.0, larger);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
-}
-
-/// A time to the minute, for people and for programs.
+/// A time to the minute, for people and for programs. Before 1970, and after 9999, it can't be written.
 fn time(modified: Option<SystemTime>) -> String {
-    let Some(modified) = modified.filter(|modified| *modified >= SystemTime::UNIX_EPOCH) else { return String::new() };
-    // `Sun, 06 Nov 1994 08:49:37 GMT`
-    let date = fmt_http_date(modified);
-    let part = |range| date.get(range).unwrap_or_default();
-    let (day, month, year, time) = (part(5..7), part(8..11), part(12..16), part(17..22));
-    let number = MONTHS.iter().position(|name| *name == month).unwrap_or_default() + 1;
-    format!("<time datetime=\"{year}-{number:02}-{day}T{time}Z\">{day} {month} {year} {time}</time> UTC")
+    let modified = modified.filter(|modified| *modified >= SystemTime::UNIX_EPOCH);
+    let mut text = String::new();
+    // `1994-11-06T08:49:37Z`
+    if modified.is_none_or(|modified| write!(text, "{}", format_rfc3339_seconds(modified)).is_err()) {
+        return String::new();
+    }
+    let (day, time) = (&text[..10], &text[11..16]);
+    format!("<time datetime=\"{day}T{time}Z\">{day} {time}</time> UTC")
 }
-
-/// As HTTP's dates have them.
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
@@ -119,7 +105,7 @@ mod tests {
     fn folders_come_first_and_names_are_escaped() {
         let lines = vec![line(b"b\"><script>'&.txt", false), line(b"z", true), line(b"a\xff\n", false)];
         let page = page(&folder("/<x>/"), lines, true);
-        let page = page.replace("<time datetime=\"1970-01-01T00:00Z\">01 Jan 1970 00:00</time> UTC", "TIME");
+        let page = page.replace("<time datetime=\"1970-01-01T00:00Z\">1970-01-01 00:00</time> UTC", "TIME");
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("<tr><td>")).collect();
         assert_eq!(
             rows,
@@ -143,8 +129,13 @@ mod tests {
     #[test]
     fn times_are_for_people_and_for_programs() {
         let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(784_111_777);
-        assert_eq!(time(Some(modified)), "<time datetime=\"1994-11-06T08:49Z\">06 Nov 1994 08:49</time> UTC");
+        assert_eq!(time(Some(modified)), "<time datetime=\"1994-11-06T08:49Z\">1994-11-06 08:49</time> UTC");
         assert_eq!(time(None), "");
+        let far = std::time::Duration::from_secs(300_000_000_000);
+        assert_eq!(
+            (time(Some(SystemTime::UNIX_EPOCH - far)), time(Some(SystemTime::UNIX_EPOCH + far))),
+            Default::default()
+        );
     }
 
     #[test]
@@ -153,14 +144,5 @@ mod tests {
         assert_eq!(escape("\u{2067}\u{200f}\u{61c}".as_bytes()), "\u{fffd}\u{fffd}\u{fffd}");
         // Letters that are written from right to left, and what joins others, are names as any.
         assert_eq!(escape("שלום.txt\u{200d}".as_bytes()), "שלום.txt\u{200d}");
-    }
-
-    #[test]
-    fn sizes_are_for_people() {
-        for (bytes, expected) in
-            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16777216.0 TiB")]
-        {
-            assert_eq!(size(bytes), expected);
-        }
     }
 }

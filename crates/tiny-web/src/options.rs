@@ -20,15 +20,7 @@ pub struct Options {
     pub folder: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) listen: cli::Listen,
-
-    /// Listen on a socket in the file system instead, for processes of this machine
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
-    pub unix: Option<PathBuf>,
-
-    /// Who may connect to it: the permissions of its file, in octal
-    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
-    pub unix_mode: u32,
+    pub(crate) door: cli::Door,
 
     /// Write a line for each request to FILE, in the Combined format; - for stdout. SIGHUP opens FILE anew
     #[arg(long, value_name = "FILE|-")]
@@ -189,10 +181,6 @@ fn head(text: &str) -> Result<usize, String> {
 
 fn rate(text: &str) -> Result<usize, String> {
     if text == "0" { Ok(0) } else { cli::buffer_size(text) }
-}
-
-fn mode(text: &str) -> Result<u32, String> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or("three octal digits, such as 660".to_owned())
 }
 
 /// Fields that say how the others are to be read, or what only the server knows.

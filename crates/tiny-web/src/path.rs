@@ -3,26 +3,24 @@
 //! This is the first of two doors. The second is in `folder.rs`, which opens the path by descriptors below the root's, so
 //! that no link and no race leads out either.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use crate::authority::{is_authority, is_well_encoded};
 use crate::status::Status;
 
-/// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What has to be written as `%XX` in a redirect: all but RFC 3986's "unreserved" characters, and the slashes between names.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// A way down from the root.
-#[derive(Debug, PartialEq, Eq)]
-pub struct LocalPath {
-    /// The names, decoded. None is empty, `.` or `..`, or has a slash, a backslash or a NUL in it.
-    segments: Vec<Vec<u8>>,
-    /// Whether the target ended with a slash, as a folder's does.
-    pub has_slash: bool,
-}
+/// A way down from the root: `/a b/c`, a slash before each name, and one at the end if the target had one, as a folder's does.
+/// The names are decoded. None is empty, `.` or `..`, or has a slash, a backslash or a NUL in it. So however a target is spelt,
+/// it has one path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LocalPath(Vec<u8>);
 
 impl LocalPath {
     /// Takes a target apart: `/a%20b/c?query`, or the same behind `http://host`. The query is dropped. Two slashes count
@@ -33,57 +31,57 @@ impl LocalPath {
     /// 421 for `https://`.
     pub fn of_target(target: &str, dotfiles: bool) -> Result<LocalPath, Status> {
         let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
-        let path = strip_authority(without_query)?;
-        if !path.starts_with('/') || target.contains('#') {
+        let encoded_path = strip_authority(without_query)?;
+        if target.as_bytes().contains(&b'#') {
             return Err(Status::BAD_REQUEST);
         }
-        let mut segments = Vec::new();
+        let mut path = Vec::with_capacity(encoded_path.len());
         // All are looked at before one is refused: a path that is malformed anywhere is malformed.
         let mut is_refused = false;
         // Split first, decode then, and only once: an encoded slash separates nothing.
-        for encoded in path.split('/').filter(|segment| !segment.is_empty()) {
-            let segment = decode(encoded).ok_or(Status::BAD_REQUEST)?;
-            is_refused |= !is_shown(&segment, segments.is_empty(), dotfiles);
-            segments.push(segment);
+        for encoded in encoded_path.as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+            let name = decode(encoded).ok_or(Status::BAD_REQUEST)?;
+            is_refused |= !is_shown(&name, path.is_empty(), dotfiles);
+            path.push(b'/');
+            path.extend_from_slice(&name);
         }
-        if is_refused {
-            return Err(Status::NOT_FOUND);
+        if encoded_path.ends_with('/') {
+            path.push(b'/');
         }
-        Ok(LocalPath { segments, has_slash: path.ends_with('/') })
+        if is_refused { Err(Status::NOT_FOUND) } else { Ok(LocalPath(path)) }
+    }
+
+    /// The path itself.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The names on the way down.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.segments.iter().map(Vec::as_slice)
+        self.0.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
+    }
+
+    /// Whether the target ended with a slash.
+    pub fn has_slash(&self) -> bool {
+        self.0.ends_with(b"/")
     }
 
     /// Whether this is the root itself.
     pub fn is_root(&self) -> bool {
-        self.segments.is_empty()
+        self.0 == b"/"
     }
 
     /// The path as the system wants it, relative to the root. A file name is bytes.
-    pub fn below_root(&self) -> PathBuf {
-        if self.is_root() {
-            return PathBuf::from(".");
-        }
-        self.segments.iter().map(|segment| OsStr::from_bytes(segment)).collect()
-    }
-
-    /// The name at its end.
-    pub fn name(&self) -> &[u8] {
-        self.segments.last().map_or(b"", Vec::as_slice)
+    pub fn below_root(&self) -> &Path {
+        let end = self.0.len() - usize::from(self.has_slash());
+        Path::new(if self.is_root() { OsStr::new(".") } else { OsStr::from_bytes(&self.0[1..end]) })
     }
 
     /// The target for this path as a folder. It begins with one slash and no more, so that no browser takes the first name
     /// for another host's, and is built from the decoded names.
     pub fn folder_target(&self) -> String {
-        let mut target = String::from("/");
-        for segment in &self.segments {
-            target.extend(encode(segment));
-            target.push('/');
-        }
-        target
+        let slash = if self.has_slash() { "" } else { "/" };
+        encode(&self.0).chain([slash]).collect()
     }
 }
 
@@ -95,12 +93,13 @@ pub fn is_shown(name: &[u8], is_top: bool, dotfiles: bool) -> bool {
     (may_be_dotted || !name.starts_with(b".")) && !name.contains(&b'/') && !name.contains(&b'\\')
 }
 
-/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. Anything else as it is. A
-/// host there has to be: RFC 9110, section 4.2.1. And what is to be had over TLS alone is not to be had here: section 7.4.
+/// `http://host/path` to `/path`, which every server has to understand: RFC 9112, section 3.2.2. A host
+/// there has to be: RFC 9110, section 4.2.1. And what is to be had over TLS alone is not to be had here: section 7.4.
 fn strip_authority(target: &str) -> Result<&str, Status> {
-    let Some((scheme, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
+    if target.starts_with('/') {
         return Ok(target);
-    };
+    }
+    let (scheme, rest) = target.split_once("://").ok_or(Status::BAD_REQUEST)?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let has_host = !authority.is_empty() && !authority.starts_with(':') && is_authority(authority.as_bytes());
     match scheme.to_ascii_lowercase().as_str() {
@@ -110,15 +109,15 @@ fn strip_authority(target: &str) -> Result<&str, Status> {
     }
 }
 
-/// A name as part of a target, or of a link.
-pub fn encode(name: &[u8]) -> impl Iterator<Item = &str> {
-    percent_encode(name, RESERVED)
+/// Names as part of a target, or of a link.
+pub fn encode(names: &[u8]) -> impl Iterator<Item = &str> {
+    percent_encode(names, RESERVED)
 }
 
 /// Decodes `%XX`, once. None: there's a `%` without two digits, or a NUL.
-fn decode(segment: &str) -> Option<Vec<u8>> {
-    let decoded: Vec<u8> = percent_decode_str(segment).collect();
-    (is_well_encoded(segment) && !decoded.contains(&0)).then_some(decoded)
+fn decode(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let decoded: Cow<[u8]> = percent_decode(name).into();
+    (is_well_encoded(name) && !decoded.contains(&0)).then_some(decoded)
 }
 
 #[cfg(test)]
@@ -133,7 +132,7 @@ mod tests {
     fn outcome(target: &str) -> String {
         match LocalPath::of_target(target, false) {
             Ok(path) => {
-                let slash = if path.has_slash && !path.is_root() { "/" } else { "" };
+                let slash = if path.has_slash() && !path.is_root() { "/" } else { "" };
                 format!("{}{slash}", path.below_root().display())
             }
             Err(status) => status.code().to_owned(),
@@ -205,12 +204,30 @@ mod tests {
     }
 
     #[test]
+    fn however_a_target_is_spelt_it_has_one_path() {
+        let table = [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("///a//%62", "/a/b"),
+            ("/%61/b//", "/a/b/"),
+            ("http://localhost:2000", "/"),
+            ("http://localhost/a/b", "/a/b"),
+            ("/a%2525", "/a%25"),
+            ("/a%3Fb", "/a?b"),
+        ];
+        for (target, expected) in table {
+            assert_eq!(LocalPath::of_target(target, false), Ok(LocalPath(expected.as_bytes().to_vec())), "{target}");
+        }
+    }
+
+    #[test]
     fn dot_files_are_shown_on_request_and_what_leads_up_never() {
         for (target, expected) in
             [("/.git/config", Some(".git/config")), ("/...", Some("...")), ("/.", None), ("/a/..", None)]
         {
-            let path = LocalPath::of_target(target, true).map(|path| path.below_root());
-            assert_eq!(path.ok(), expected.map(PathBuf::from), "{target}");
+            let path = LocalPath::of_target(target, true);
+            assert_eq!(path.as_ref().ok().map(LocalPath::below_root), expected.map(Path::new), "{target}");
         }
     }
 
@@ -248,13 +265,14 @@ mod tests {
                 let below = path.below_root();
                 if !path.is_root() {
                     prop_assert!(below.components().all(|part| matches!(part, Component::Normal(_))), "{below:?}");
-                    prop_assert_eq!(below.components().count(), path.segments.len());
+                    prop_assert_eq!(below.components().count(), path.names().count());
                 }
                 let folder = path.folder_target();
                 prop_assert!(folder.starts_with('/') && !folder.starts_with("//") && folder.ends_with('/'));
                 prop_assert!(folder.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'));
                 // And the redirect leads to the same place, with its slash.
-                prop_assert_eq!(LocalPath::of_target(&folder, false), Ok(LocalPath { has_slash: true, ..path }));
+                let again = LocalPath::of_target(&folder, false).unwrap();
+                prop_assert!(again.has_slash() && again.below_root() == below);
             }
         }
     }

@@ -27,30 +27,28 @@ pub fn part(value: &[u8], length: u64) -> Part {
     let parts = set.split(',').map(str::trim_ascii).filter(|part| !part.is_empty());
     let ranges: Option<Vec<_>> = parts.map(|part| one(part, length)).collect();
     match ranges.as_deref() {
-        Some([Some(range)]) => Part::Bytes(range.clone()),
+        Some([range]) if !range.is_empty() => Part::Bytes(range.clone()),
         Some([_, _, ..]) => Part::Whole,
         _ => Part::None,
     }
 }
 
-/// One range. None: it is malformed; within: it lies behind the end.
-fn one(text: &str, length: u64) -> Option<Option<Range<u64>>> {
-    let (first, last) = text.split_once('-')?;
-    let range = match (number(first)?, number(last)?) {
-        (None, None) => return None,
-        (None, Some(suffix)) => length.saturating_sub(suffix)..length,
-        (Some(first), Some(last)) if last < first => return None,
-        (Some(first), last) => first..last.unwrap_or(u64::MAX).saturating_add(1).min(length),
-    };
-    Some((range.start < range.end).then_some(range))
+/// One range, which is empty if it lies behind the end. None: it is malformed.
+fn one(text: &str, length: u64) -> Option<Range<u64>> {
+    match text.split_once('-')? {
+        ("", suffix) => Some(length.saturating_sub(number(suffix)?)..length),
+        (first, "") => Some(number(first)?..length),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then(|| first..last.saturating_add(1).min(length))
+        }
+    }
 }
 
-/// A number; within None: there is none. One that is too large for us is behind every end.
-fn number(digits: &str) -> Option<Option<u64>> {
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some((!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX)))
+/// A number. One that is too large for us is behind every end.
+fn number(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -24,10 +24,6 @@ pub struct Representation {
     pub offer_fields: String,
     /// The fields that say what it is, to those who don't have it yet.
     pub content_fields: String,
-    /// Whether other clients are sent another file.
-    pub varies: bool,
-    /// What it is known by as long as nobody changes it.
-    identity: Option<Identity>,
 }
 
 /// Where the bytes are.
@@ -36,15 +32,12 @@ pub enum Content {
     File(File),
 }
 
-/// What changes when a file does.
-type Identity = (u64, u64, u64, [i64; 4]);
-
 /// The fields of a file that don't come from the file.
 pub struct Manner<'a> {
     /// The type of what is in it.
     pub content_type: &'a str,
     /// How it is compressed.
-    pub coding: Option<Coding>,
+    pub coding: Option<&'static Coding>,
     /// Whether other clients are sent another file.
     pub varies: bool,
     /// For how long it may be kept.
@@ -57,7 +50,7 @@ impl Representation {
     pub fn of_page(page: String, etag: &str, content_type: &str, cache_control: &str) -> Representation {
         let manner = Manner { content_type, coding: None, varies: false, cache_control };
         let (length, validators) = (page.len() as u64, Validators { etag: etag.to_owned(), modified: None });
-        Representation::new(Content::Bytes(page.into_bytes()), length, validators, None, &manner)
+        Representation::new(Content::Bytes(page.into_bytes()), length, validators, &manner)
     }
 
     /// A file, whose metadata these are.
@@ -66,55 +59,34 @@ impl Representation {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::File(_) => metadata.len(),
         };
-        let coding = manner.coding.map_or("", Coding::suffix);
+        let coding = manner.coding.map_or("", |coding| coding.suffix);
         let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         let etag = format!("\"{nanoseconds:x}-{length:x}{coding}\"");
         // HTTP has no way to write a date before 1970.
         let seconds = u64::try_from(metadata.mtime()).ok();
         let modified = seconds.map(|seconds| (SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).min(now));
-        Representation::new(content, length, Validators { etag, modified }, Some(identity(metadata)), manner)
+        Representation::new(content, length, Validators { etag, modified }, manner)
     }
 
-    fn new(
-        content: Content,
-        length: u64,
-        validators: Validators,
-        identity: Option<Identity>,
-        manner: &Manner,
-    ) -> Representation {
-        let (mut version_fields, mut offer_fields) = (String::new(), String::new());
-        let mut content_fields = format!("Content-Type: {}\r\n", manner.content_type);
-        if !validators.etag.is_empty() {
-            version_fields += &format!("ETag: {}\r\n", validators.etag);
-            offer_fields += "Accept-Ranges: bytes\r\n";
+    fn new(content: Content, length: u64, validators: Validators, manner: &Manner) -> Representation {
+        let field =
+            |name: &str, value: Option<&str>| value.map_or(String::new(), |value| format!("{name}: {value}\r\n"));
+        let etag = Some(validators.etag.as_str()).filter(|etag| !etag.is_empty());
+        let vary = manner.varies.then_some("Accept-Encoding");
+        let modified = validators.modified.map(fmt_http_date);
+        Representation {
+            version_fields: field("ETag", etag) + manner.cache_control + &field("Vary", vary),
+            offer_fields: field("Accept-Ranges", etag.and(Some("bytes")))
+                + &field("Last-Modified", modified.as_deref()),
+            content_fields: field("Content-Type", Some(manner.content_type))
+                + &field("Content-Encoding", manner.coding.map(|coding| coding.name)),
+            content,
+            length,
+            validators,
         }
-        if let Some(modified) = validators.modified {
-            offer_fields += &format!("Last-Modified: {}\r\n", fmt_http_date(modified));
-        }
-        version_fields += manner.cache_control;
-        if manner.varies {
-            version_fields += "Vary: Accept-Encoding\r\n";
-        }
-        if let Some(coding) = manner.coding {
-            content_fields += &format!("Content-Encoding: {}\r\n", coding.name());
-        }
-        let varies = manner.varies;
-        Representation { content, length, validators, version_fields, offer_fields, content_fields, varies, identity }
-    }
-
-    /// Whether a file is still this one.
-    pub fn is_of(&self, metadata: &Metadata) -> bool {
-        self.identity == Some(identity(metadata))
     }
 }
 
-fn identity(metadata: &Metadata) -> Identity {
-    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
-    (metadata.dev(), metadata.ino(), metadata.len(), times)
-}
-
-/// What comes behind the names of scripts that are modules: RFC 9239, section 7.
-const MODULES: [&str; 2] = ["cjs", "mjs"];
 /// What comes behind the names of texts that browsers would save rather than show, had they the type that is theirs, if there
 /// is one at all.
 const SOURCES: &str = "bash bat cts diff go hs java jsonl kt lock lua md mts nix patch pl proto ps1 py rb rs rst sh sql \
@@ -123,12 +95,11 @@ const SOURCES: &str = "bash bat cts diff go hs java jsonl kt lock lua md mts nix
 /// The type that a file's name promises. Text is taken for UTF-8, as nearly all is today.
 pub fn content_type(path: &Path) -> String {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let guess = if MODULES.contains(&extension.as_str()) {
-        "text/javascript"
-    } else if SOURCES.split(' ').any(|source| source == extension) {
-        "text/plain"
-    } else {
-        mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream")
+    let guess = match extension.as_str() {
+        // Modules: RFC 9239, section 7.
+        "cjs" | "mjs" => "text/javascript",
+        source if SOURCES.split(' ').any(|known| known == source) => "text/plain",
+        _ => mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream"),
     };
     if guess.starts_with("text/") { format!("{guess}; charset=utf-8") } else { guess.to_owned() }
 }

@@ -37,7 +37,8 @@ impl Limits {
 
 /// What a client asks for, and how to find the request after it.
 pub struct Request<'a> {
-    pub method: Method,
+    /// A token: names of methods have capitals and small letters.
+    pub method: &'a str,
     /// As it came: printable ASCII but `"`, `<` and `>`, at least one byte, and nothing else is known of it.
     pub target: &'a str,
     /// What the connection is for afterwards.
@@ -47,17 +48,6 @@ pub struct Request<'a> {
     /// The client waits for a word before it sends the body.
     pub expects_continue: bool,
     pub fields: Fields<'a>,
-}
-
-/// The methods that HTTP has, by what they mean to a server that only shows pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Head,
-    Options,
-    /// One of RFC 9110's or RFC 5789's others.
-    Other,
-    Unknown,
 }
 
 /// Whether the client wants to use the connection again.
@@ -83,9 +73,10 @@ pub enum Body {
 #[derive(Default)]
 pub struct HeadEnd {
     seen: usize,
+    /// Where the line begins that has not ended yet.
     line: usize,
-    lines: usize,
-    after_cr: bool,
+    /// Whether there is one before it that is not empty.
+    has_line: bool,
 }
 
 /// Whether these first bytes belong to a request already. A client may send one empty line before it, as some did after
@@ -100,37 +91,29 @@ impl HeadEnd {
     ///
     /// Errors: 400 for a CR or an LF without the other, or a NUL; 414 and 431 for too much.
     pub fn find(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, Status> {
-        let fits = input.len() <= limits.request_line && input.len() < limits.head;
-        let mut index = self.seen;
-        while index < input.len() {
-            if fits && !self.after_cr {
-                // Nothing can be wrong with the other bytes.
-                index = memchr3(b'\r', b'\n', 0, &input[index..]).map_or(input.len(), |ahead| index + ahead);
-            }
-            let Some(&byte) = input.get(index) else { break };
-            match (byte, self.after_cr) {
-                (b'\n', true) => {
-                    let is_empty = self.line + 1 == index;
-                    if is_empty && self.line > 0 {
-                        return if self.lines > 0 { Ok(Some(index + 1)) } else { Err(Status::BAD_REQUEST) };
-                    }
-                    self.lines += usize::from(!is_empty);
-                    self.line = index + 1;
-                }
-                (b'\n', false) | (_, true) | (0, _) => return Err(Status::BAD_REQUEST),
-                _ => {}
-            }
-            self.after_cr = byte == b'\r';
-            if self.lines == 0 && index + 1 - self.line > limits.request_line {
+        loop {
+            // Nothing can be wrong with the other bytes.
+            let special = memchr3(b'\r', b'\n', 0, &input[self.seen..]);
+            self.seen = special.map_or(input.len(), |ahead| self.seen + ahead);
+            let (length, of_line) = (self.seen + usize::from(special.is_some()), self.line + limits.request_line);
+            if !self.has_line && length > of_line && of_line < limits.head {
                 return Err(Status::URI_TOO_LONG);
-            }
-            if index + 1 >= limits.head {
+            } else if length >= limits.head {
                 return Err(Status::FIELDS_TOO_LARGE);
             }
-            index += 1;
+            match input[self.seen..] {
+                [] | [b'\r'] => return Ok(None),
+                [b'\r', b'\n', ..] => {}
+                _ => return Err(Status::BAD_REQUEST),
+            }
+            let (is_empty, next) = (self.seen == self.line, self.seen + 2);
+            if is_empty && self.has_line {
+                return Ok(Some(next));
+            } else if is_empty && self.line > 0 {
+                return Err(Status::BAD_REQUEST);
+            }
+            (self.has_line, self.line, self.seen) = (!is_empty, next, next);
         }
-        self.seen = input.len();
-        Ok(None)
     }
 }
 
@@ -138,10 +121,11 @@ impl HeadEnd {
 ///
 /// Errors: the status to refuse it with. No other request can be told from what follows.
 pub fn read<'a>(head: &'a [u8], room: &'a mut Room<'a>, limits: &Limits) -> Result<Request<'a>, Status> {
+    let line = first_line(head);
+    let (method, target, minor) = request_line(line)?;
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
-    let end = head.windows(2).position(|two| two == b"\r\n").ok_or(Status::BAD_REQUEST)?;
-    let (method, target, minor) = request_line(&head[..end])?;
-    let fields = match httparse::parse_headers(&head[end + 2..], &mut room[..limits.fields]) {
+    let fields = head.get(line.len() + 2..).unwrap_or_default();
+    let fields = match httparse::parse_headers(fields, &mut room[..limits.fields]) {
         Ok(httparse::Status::Complete((_, fields))) => Fields(fields),
         Err(httparse::Error::TooManyHeaders) => return Err(Status::FIELDS_TOO_LARGE),
         Ok(httparse::Status::Partial) | Err(_) => return Err(Status::BAD_REQUEST),
@@ -150,7 +134,7 @@ pub fn read<'a>(head: &'a [u8], room: &'a mut Room<'a>, limits: &Limits) -> Resu
     let body = body(&fields, minor, limits)?;
     let expects_continue = body != Body::Bytes(0) && minor > 0 && fields.lists("expect", b"100-continue");
     let persistence = if method == "CONNECT" { Persistence::Closed } else { persistence(&fields, minor) };
-    Ok(Request { method: Method::named(method), target, persistence, body, expects_continue, fields })
+    Ok(Request { method, target, persistence, body, expects_continue, fields })
 }
 
 /// The request line of a head, as it came.
@@ -161,17 +145,19 @@ pub fn first_line(head: &[u8]) -> &[u8] {
 
 /// `method SP request-target SP HTTP-version`, and the version's second digit. RFC 9112, section 3.
 fn request_line(line: &[u8]) -> Result<(&str, &str, u8), Status> {
-    let line = std::str::from_utf8(line).map_err(|_| Status::BAD_REQUEST)?;
-    let mut words = line.splitn(4, ' ');
+    let mut words = line.splitn(4, |&byte| byte == b' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(Status::BAD_REQUEST);
     };
-    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(is_of_target) {
+    if !is_token(method) || target.is_empty() || !target.iter().copied().all(is_of_target) {
         return Err(Status::BAD_REQUEST);
     }
+    let (Ok(method), Ok(target)) = (std::str::from_utf8(method), std::str::from_utf8(target)) else {
+        return Err(Status::BAD_REQUEST);
+    };
     // HTTP-version = "HTTP/" DIGIT "." DIGIT. A minor version that doesn't exist yet is to be read as our highest.
-    match version.strip_prefix("HTTP/").map(str::as_bytes) {
+    match version.strip_prefix(b"HTTP/") {
         Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok((method, target, (minor - b'0').min(1))),
         Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Status::VERSION_NOT_SUPPORTED),
         _ => Err(Status::BAD_REQUEST),
@@ -191,7 +177,8 @@ pub fn is_token(text: &[u8]) -> bool {
 
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
 pub fn is_of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// The fields of a head.
@@ -229,37 +216,30 @@ impl<'a> Fields<'a> {
 /// HTTP/1.1 has exactly one Host, HTTP/1.0 at most one, and it is `uri-host [ ":" port ]` or empty. RFC 9112, section 3.2.
 fn check_host(fields: &Fields, minor: u8) -> Result<(), Status> {
     let mut hosts = fields.values("host");
-    let is_good = match (hosts.next(), hosts.next()) {
-        (None, _) => minor == 0,
-        (Some(host), None) => is_authority(host),
-        _ => false,
-    };
-    if is_good { Ok(()) } else { Err(Status::BAD_REQUEST) }
+    match (hosts.next(), hosts.next()) {
+        (None, _) if minor == 0 => Ok(()),
+        (Some(host), None) if is_authority(host) => Ok(()),
+        _ => Err(Status::BAD_REQUEST),
+    }
 }
 
-/// How long the body is: RFC 9112, section 6.3, with everything refused that two readers could take in two ways.
+/// How long the body is: RFC 9112, section 6.3, with everything refused that two readers could take in two ways. Such is a
+/// length as well as a coding, and a coding from a client of HTTP/1.0, which can't know the field.
 fn body(fields: &Fields, minor: u8, limits: &Limits) -> Result<Body, Status> {
     let mut lengths = fields.values("content-length");
-    let length = (lengths.next(), lengths.next());
-    if fields.values("transfer-encoding").next().is_some() {
-        let codings: Vec<&[u8]> = fields.list("transfer-encoding").collect();
-        let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
-        return match &codings[..] {
-            // A length as well, or a client of HTTP/1.0, which can't know the field.
-            _ if length.0.is_some() || minor == 0 => Err(Status::BAD_REQUEST),
-            // In a list nothing between two commas counts for nothing, but not every reader of this one knows that.
-            _ if codings.iter().any(|coding| coding.is_empty()) => Err(Status::BAD_REQUEST),
-            [only] if is_chunked(only) => Ok(Body::Chunked),
-            [before @ .., last] if is_chunked(last) && !before.iter().any(is_chunked) => Err(Status::NOT_IMPLEMENTED),
-            _ => Err(Status::BAD_REQUEST),
-        };
-    }
-    match length {
-        (None, _) => Ok(Body::Bytes(0)),
-        (Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+    let codings: Vec<&[u8]> = fields.list("transfer-encoding").collect();
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    // In a list nothing between two commas counts for nothing, but not every reader of this one knows that.
+    let is_another = |coding: &&[u8]| !coding.is_empty() && !is_chunked(coding);
+    match (&codings[..], lengths.next(), lengths.next()) {
+        ([], None, _) => Ok(Body::Bytes(0)),
+        ([], Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
             // A number that doesn't fit is too large whatever it is.
             let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
             if length > limits.body { Err(Status::CONTENT_TOO_LARGE) } else { Ok(Body::Bytes(length)) }
+        }
+        ([before @ .., last], None, _) if minor > 0 && is_chunked(last) && before.iter().all(is_another) => {
+            if before.is_empty() { Ok(Body::Chunked) } else { Err(Status::NOT_IMPLEMENTED) }
         }
         _ => Err(Status::BAD_REQUEST),
     }
@@ -267,27 +247,11 @@ fn body(fields: &Fields, minor: u8, limits: &Limits) -> Result<Body, Status> {
 
 /// RFC 9112, section 9.3.
 fn persistence(fields: &Fields, minor: u8) -> Persistence {
-    if fields.lists("connection", b"close") {
-        Persistence::Closed
-    } else if minor > 0 {
-        Persistence::Kept
-    } else if fields.lists("connection", b"keep-alive") {
-        Persistence::KeptOnRequest
-    } else {
-        Persistence::Closed
-    }
-}
-
-impl Method {
-    /// Names of methods have capitals and small letters: `get` is none that anybody knows.
-    fn named(name: &str) -> Method {
-        match name {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "OPTIONS" => Method::Options,
-            "POST" | "PUT" | "DELETE" | "PATCH" | "TRACE" | "CONNECT" => Method::Other,
-            _ => Method::Unknown,
-        }
+    match minor {
+        _ if fields.lists("connection", b"close") => Persistence::Closed,
+        0 if fields.lists("connection", b"keep-alive") => Persistence::KeptOnRequest,
+        0 => Persistence::Closed,
+        _ => Persistence::Kept,
     }
 }
 

@@ -1,12 +1,11 @@
 //! A response to bytes: the status line, the fields, and where the content comes from.
 
-use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::folder::SMALL_BYTES;
 use crate::options::Show;
-use crate::outgoing::Rest;
+use crate::outgoing::Extent;
 use crate::page::{self, HTML};
 use crate::representation::{Content, Representation};
 use crate::request::Persistence;
@@ -17,15 +16,8 @@ pub struct Response {
     pub status: Status,
     /// The fields that not every response has, each with its line end.
     fields: String,
-    pub body: Body,
-}
-
-/// What comes after the head, unless it was a HEAD that asked.
-pub enum Body {
-    /// Nothing can come, and no length is told: RFC 9110, section 8.6.
-    None,
-    Page(String),
-    Part(Arc<Representation>, Range<u64>),
+    /// A file, or a part of one, or a page. None: nothing can come, and no length is told: RFC 9110, section 8.6.
+    content: Option<Extent>,
 }
 
 /// What stands in the head of every response.
@@ -61,23 +53,28 @@ impl Constant {
 impl Response {
     /// A response with no content.
     pub fn empty(status: Status) -> Response {
-        Response { status, fields: String::new(), body: Body::None }
+        Response { status, fields: String::new(), content: None }
     }
 
     /// A response that says no more than its status.
     pub fn of_status(status: Status) -> Response {
-        let body = Body::Page(page::saying(status.text()));
-        Response { body, ..Response::empty(status) }.with("Content-Type", HTML)
+        let page = Representation::of_page(page::saying(status.text()), "", HTML, "");
+        Response::of_file(status, &Arc::new(page))
     }
 
-    /// A file, or a part of it.
-    pub fn of_file(status: Status, file: Arc<Representation>, part: Range<u64>) -> Response {
-        Response { status, fields: String::new(), body: Body::Part(file, part) }
+    /// A file, or a page.
+    pub fn of_file(status: Status, file: &Arc<Representation>) -> Response {
+        Response::of_part(status, file, 0..file.length)
+    }
+
+    /// A part of a file.
+    pub fn of_part(status: Status, file: &Arc<Representation>, range: Range<u64>) -> Response {
+        Response { content: Some(Extent { file: Arc::clone(file), range }), ..Response::empty(status) }
     }
 
     /// The client has it already: which version, and for how long it may keep it, but nothing about what is in it.
     pub fn not_modified(file: &Representation) -> Response {
-        Response { status: Status::NOT_MODIFIED, fields: file.version_fields.clone(), body: Body::None }
+        Response { fields: file.version_fields.clone(), ..Response::empty(Status::NOT_MODIFIED) }
     }
 
     /// The same with one more field, whose value the server has made itself.
@@ -91,60 +88,46 @@ impl Response {
 
     /// Writes the head, with its empty line.
     pub fn write_head(&self, out: &mut Vec<u8>, date: &str, constant: &Constant, persistence: Persistence) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(self.status.text().as_bytes());
-        out.extend_from_slice(b"\r\nDate: ");
-        out.extend_from_slice(date.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(constant.fields.as_bytes());
-        if !matches!(self.body, Body::None) {
-            // Writing to memory can't fail.
-            let _ = write!(out, "Content-Length: {}\r\n", self.length());
+        for text in ["HTTP/1.1 ", self.status.text(), "\r\nDate: ", date, "\r\n", &constant.fields] {
+            out.extend_from_slice(text.as_bytes());
         }
-        out.extend_from_slice(self.fields.as_bytes());
-        match &self.body {
-            Body::None => {}
-            Body::Page(_) => out.extend_from_slice(constant.cache_control.as_bytes()),
-            Body::Part(file, _) => {
-                // The folder's page for what is not there is no version of that, and is kept as all such pages are.
-                let is_missing = self.status == Status::NOT_FOUND;
-                let version = if is_missing { &constant.cache_control } else { &file.version_fields };
-                out.extend_from_slice(version.as_bytes());
-                out.extend_from_slice(file.content_fields.as_bytes());
-                if !is_missing {
-                    out.extend_from_slice(file.offer_fields.as_bytes());
-                }
+        if let Some(content) = &self.content {
+            for text in ["Content-Length: ", &content.length().to_string(), "\r\n"] {
+                out.extend_from_slice(text.as_bytes());
             }
         }
-        match persistence {
-            Persistence::Kept => {}
-            Persistence::KeptOnRequest => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-            Persistence::Closed => out.extend_from_slice(b"Connection: close\r\n"),
+        let [version, what, offer]: [&str; 3] = match &self.content {
+            None => ["", "", ""],
+            Some(Extent { file, .. }) if [Status::OK, Status::PARTIAL_CONTENT].contains(&self.status) => {
+                [&file.version_fields, &file.content_fields, &file.offer_fields]
+            }
+            // A page that says what is wrong is no version of anything, even if it is a file.
+            Some(Extent { file, .. }) => [&constant.cache_control, &file.content_fields, ""],
+        };
+        let of_connection = match persistence {
+            Persistence::Kept => "",
+            Persistence::KeptOnRequest => "Connection: keep-alive\r\n",
+            Persistence::Closed => "Connection: close\r\n",
+        };
+        for text in [version, what, offer, &self.fields, of_connection, "\r\n"] {
+            out.extend_from_slice(text.as_bytes());
         }
-        out.extend_from_slice(b"\r\n");
-    }
-
-    /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
-    pub fn write_body(self, out: &mut Vec<u8>) -> Option<Rest> {
-        match self.body {
-            Body::None => {}
-            Body::Page(page) => out.extend_from_slice(page.as_bytes()),
-            Body::Part(file, part) => match &file.content {
-                Content::Bytes(bytes) if part.end - part.start <= SMALL_BYTES => {
-                    out.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
-                }
-                Content::Bytes(_) | Content::File(_) => return Some(Rest { file, part }),
-            },
-        }
-        None
     }
 
     /// The length of the content, in bytes: of all that is promised to follow the head of a reply to GET.
     pub fn length(&self) -> u64 {
-        match &self.body {
-            Body::None => 0,
-            Body::Page(page) => page.len() as u64,
-            Body::Part(_, part) => part.end - part.start,
+        self.content.as_ref().map_or(0, Extent::length)
+    }
+
+    /// Writes the content behind the head if it is small; returns what is to be sent from where it is.
+    pub fn write_content(self, out: &mut Vec<u8>) -> Option<Extent> {
+        let content = self.content?;
+        match &content.file.content {
+            Content::Bytes(bytes) if content.length() <= SMALL_BYTES => {
+                out.extend_from_slice(&bytes[content.range.start as usize..content.range.end as usize]);
+                None
+            }
+            Content::Bytes(_) | Content::File(_) => Some(content),
         }
     }
 }

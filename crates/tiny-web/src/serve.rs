@@ -11,10 +11,6 @@ use common::listener;
 use crate::options::Options;
 use crate::web::{Server, Web};
 
-/// Enough for a thread that does next to nothing. The system's usual 2 to 8 MiB would let memory be used up by address space
-/// that is never touched.
-pub const STACK_BYTES: usize = 256 * 1024;
-
 /// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, the signals' pipe (5), and a client
 /// that is about to take another's place; for a log, and opening it anew (3, but one of the signals' fewer); for a trace file; and
 /// two for each loop.
@@ -75,6 +71,9 @@ pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds, ready: impl Fn
     for (own, poll) in polls.into_iter().enumerate() {
         let web = Web::new(server, bounds.open_files);
         loops.push(EventLoop::new(web, &server.patience, &crew, own, poll)?);
+    }
+    if let Some(log) = &server.log {
+        loops[0].report_on(&log.requests)?;
     }
     listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, crate::NAME, false)?;

@@ -1,7 +1,6 @@
 //! A request to its response: first the method is looked at, then the target, then what is there, and last what of it the
 //! client still needs.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,36 +9,37 @@ use anyhow::{Result, bail};
 
 use crate::cache::Cache;
 use crate::coding::Wanted;
-use crate::condition::{Verdict, range_counts, verdict};
-use crate::folder::{Folder, Found};
+use crate::condition::{range_counts, verdict};
+use crate::folder::Folder;
 use crate::listing;
 use crate::options::Show;
 use crate::page::{self, HTML};
 use crate::path::LocalPath;
 use crate::range::{Part, part};
 use crate::representation::Representation;
-use crate::request::{Method, Request};
+use crate::request::Request;
 use crate::response::Response;
 use crate::status::Status;
 
 /// What is served, to anybody.
 pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// Whether requests with this method may be answered with what they ask for.
+pub fn is_served(method: &str) -> bool {
+    ALLOWED.split(", ").any(|allowed| allowed == method)
+}
+
 /// A look into the file system costs as much as so many answers from memory.
 const WORK_OF_A_LOOK: usize = 8;
 /// The page for what is not there, if the folder has one.
 const NOT_FOUND_PAGE: &str = "/404.html";
 
-/// What there is to see.
-pub enum Pages {
-    /// The lecture's page, at `/`, and its icon.
-    Lecture { page: Arc<Representation>, icon: Arc<Representation> },
-    /// The files of a folder.
-    Folder(Folder),
-}
-
 /// What there is to see, and how it is shown.
 pub struct Site {
-    pub pages: Pages,
+    /// The files of a folder.
+    pub folder: Option<Folder>,
+    /// Else the lecture's page, at `/`, and its icon.
+    page: Arc<Representation>,
+    icon: Arc<Representation>,
     pub show: Show,
 }
 
@@ -49,25 +49,23 @@ impl Site {
     /// Errors: the folder can't be opened; `cannot show FILE: …`, the application's page isn't there.
     pub fn open(folder: Option<&Path>, show: Show) -> Result<Site> {
         let cache_control = show.cache_control(show.cache);
-        let Some(folder) = folder else {
-            let page = |page: String, content_type| {
-                let etag = page::etag(&page);
-                Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
-            };
-            let icon = page(page::ICON.to_owned(), "image/svg+xml");
-            let page = page(page::saying(page::LECTURE), HTML);
-            return Ok(Site { pages: Pages::Lecture { page, icon }, show });
+        let own = |page: String, content_type| {
+            let etag = page::etag(&page);
+            Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
         };
-        let folder = Folder::open(folder, cache_control, show.dotfiles)?;
-        if let Some(spa) = &show.spa {
+        let (page, icon) = (own(page::saying(page::LECTURE), HTML), own(page::ICON.to_owned(), "image/svg+xml"));
+        let folder = folder.map(|path| Folder::open(path, cache_control, show.dotfiles)).transpose()?;
+        if let (Some(folder), Some(spa)) = (&folder, &show.spa) {
             let path = LocalPath::of_target(spa, show.dotfiles);
-            match path.and_then(|path| folder.find(path, Wanted::default(), None, SystemTime::UNIX_EPOCH)) {
-                Ok(Found::File(_)) => {}
-                Ok(_) => bail!("cannot show {spa} of this folder: it is a folder, too"),
+            match path.and_then(|path| folder.find(&path, Wanted::default(), SystemTime::UNIX_EPOCH)) {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(Status::MOVED_PERMANENTLY) => {
+                    bail!("cannot show {spa} of this folder: it is a folder, too")
+                }
                 Err(status) => bail!("cannot show {spa} of this folder: {}", status.reason().to_lowercase()),
             }
         }
-        Ok(Site { pages: Pages::Folder(folder), show })
+        Ok(Site { folder, page, icon, show })
     }
 }
 
@@ -87,13 +85,25 @@ impl Answers<'_> {
     pub fn answer(&mut self, request: &Request) -> Response {
         self.work_left = self.work_left.saturating_sub(1);
         match request.method {
-            Method::Get | Method::Head => {}
-            Method::Options => return self.options(request),
-            Method::Other => return Response::of_status(Status::METHOD_NOT_ALLOWED).with("Allow", ALLOWED),
-            Method::Unknown => return Response::of_status(Status::NOT_IMPLEMENTED),
+            "GET" | "HEAD" => {}
+            "OPTIONS" => return self.options(request),
+            // RFC 9110's and RFC 5789's others.
+            "POST" | "PUT" | "DELETE" | "PATCH" | "TRACE" | "CONNECT" => {
+                return Response::of_status(Status::METHOD_NOT_ALLOWED).with("Allow", ALLOWED);
+            }
+            _ => return Response::of_status(Status::NOT_IMPLEMENTED),
         }
-        match self.show(request) {
-            Ok(response) => response,
+        let wanted = Wanted::of(&request.fields);
+        let mut found = self.find(request.target, wanted);
+        let Show { spa, dotfiles, .. } = &self.site.show;
+        if let (Err(Status::NOT_FOUND), Some(spa)) = (&found, spa)
+            && is_page(request.target, *dotfiles)
+        {
+            found = self.find(spa, wanted).or(Err(Status::NOT_FOUND));
+        }
+        match found {
+            Ok(file) => self.representation(request, &file),
+            Err(Status::MOVED_PERMANENTLY) => redirect(request.target),
             Err(Status::NOT_FOUND) => self.not_found(),
             Err(status) => Response::of_status(status),
         }
@@ -115,100 +125,49 @@ impl Answers<'_> {
         response.with("Access-Control-Allow-Headers", "*").with("Access-Control-Max-Age", "86400")
     }
 
-    /// The page, file or list that a target names.
+    /// The page, file or list that a target leads to, from the cache if it is there.
     ///
-    /// Errors: the status to say instead.
-    fn show(&mut self, request: &Request) -> Result<Response, Status> {
-        let site = self.site;
-        let folder = match &site.pages {
-            Pages::Folder(folder) => folder,
-            Pages::Lecture { page, icon } => {
-                let path = LocalPath::of_target(request.target, false)?;
-                return match path.folder_target().as_str() {
-                    "/" => Ok(self.representation(request, page)),
-                    "/favicon.ico/" => Ok(self.representation(request, icon)),
-                    _ => Err(Status::NOT_FOUND),
-                };
-            }
+    /// Errors: as [`LocalPath::of_target`] and [`Folder::find`].
+    fn find(&mut self, target: &str, wanted: Wanted) -> Result<Arc<Representation>, Status> {
+        let Site { folder, page, icon, show } = self.site;
+        let path = LocalPath::of_target(target, show.dotfiles)?;
+        let Some(folder) = folder else {
+            return match path.as_bytes() {
+                b"/" => Ok(Arc::clone(page)),
+                b"/favicon.ico" => Ok(Arc::clone(icon)),
+                _ => Err(Status::NOT_FOUND),
+            };
         };
-        let wanted = Wanted::of(&request.fields);
-        if request.target.contains('#') {
-            // Browsers keep the fragment to themselves, wherever it stands.
-            return Err(Status::BAD_REQUEST);
+        let mut key = (path, wanted);
+        if let Some(file) = self.cache.get(&key) {
+            return Ok(file);
         }
-        let (target, query) = request.target.split_at(request.target.find('?').unwrap_or(request.target.len()));
-        let found = match self.find(folder, target, wanted) {
-            Ok(Found::Folder(_)) if site.show.no_listing => Err(Status::NOT_FOUND),
-            found => found,
-        };
-        let found = match found {
-            Err(Status::NOT_FOUND) => self.application(folder, target, wanted).ok_or(Status::NOT_FOUND)?,
-            found => found?,
-        };
-        match found {
-            Found::File(file) => Ok(self.representation(request, &file)),
-            Found::FolderWithoutSlash(path) => {
-                let location = path.folder_target() + query;
-                Ok(Response::of_status(Status::MOVED_PERMANENTLY).with("Location", &location))
-            }
-            Found::Folder(path) => {
-                let list = self.list(folder, &path)?;
-                Ok(self.representation(request, &list))
-            }
-        }
-    }
-
-    /// A folder's list. Making it costs more than anything else here: so it is the same for the second, however its target
-    /// is spelt and whatever else the client wants.
-    fn list(&mut self, folder: &Folder, path: &LocalPath) -> Result<Arc<Representation>, Status> {
-        let key = path_meaning(path);
-        if let Some((list, true)) = self.cache.get(&key, Wanted::default()) {
-            return Ok(list);
-        }
-        self.work_left = 0;
-        let below = path.below_root();
-        let (lines, is_all) = folder.lines(&below)?;
-        let page = listing::page(path, lines, is_all);
-        let list = Arc::new(Representation::of_page(page, "", HTML, &self.site.show.cache_control(None)));
-        self.cache.put(&key, Wanted::default(), &list);
-        Ok(list)
-    }
-
-    /// What a target without its query leads to, from the cache if it is there.
-    fn find(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Result<Found, Status> {
-        let meaning = meaning(target, folder.dotfiles)?;
-        let stale = match self.cache.get(&meaning, wanted) {
-            Some((file, true)) => return Ok(Found::File(file)),
-            stale => stale.map(|(file, _)| file),
-        };
-        let path = LocalPath::of_target(target, folder.dotfiles)?;
         self.work_left = self.work_left.saturating_sub(WORK_OF_A_LOOK);
-        let found = folder.find(path, wanted, stale, self.now)?;
-        if let Found::File(file) = &found {
-            self.cache.put(&meaning, wanted, file);
-        }
-        Ok(found)
-    }
-
-    /// The application's page, where a page was asked for: a name with a dot in it is a file's.
-    fn application(&mut self, folder: &Folder, target: &str, wanted: Wanted) -> Option<Found> {
-        let spa = self.site.show.spa.as_deref()?;
-        let path = LocalPath::of_target(target, folder.dotfiles).ok()?;
-        if path.name().contains(&b'.') {
-            return None;
-        }
-        self.find(folder, spa, wanted).ok().filter(|found| matches!(found, Found::File(_)))
+        let file = match folder.find(&key.0, wanted, self.now)? {
+            Some(file) => file,
+            None if show.no_listing => return Err(Status::NOT_FOUND),
+            None => {
+                // Making a list costs more than anything else here: so it is the same whatever else the client wants.
+                key.1 = Wanted::default();
+                if let Some(list) = self.cache.get(&key) {
+                    return Ok(list);
+                }
+                self.work_left = 0;
+                let (lines, is_all) = folder.lines(&key.0)?;
+                let page = listing::page(&key.0, lines, is_all);
+                Arc::new(Representation::of_page(page, "", HTML, &show.cache_control(None)))
+            }
+        };
+        self.cache.put(key, &file);
+        Ok(file)
     }
 
     /// 404, with the folder's own page for it if there is one.
     fn not_found(&mut self) -> Response {
-        if let Pages::Folder(folder) = &self.site.pages
-            && let Ok(Found::File(page)) = self.find(folder, NOT_FOUND_PAGE, Wanted::default())
-        {
-            let whole = 0..page.length;
-            return Response::of_file(Status::NOT_FOUND, page, whole);
+        match self.find(NOT_FOUND_PAGE, Wanted::default()) {
+            Ok(page) => Response::of_file(Status::NOT_FOUND, &page),
+            Err(_) => Response::of_status(Status::NOT_FOUND),
         }
-        Response::of_status(Status::NOT_FOUND)
     }
 
     /// What of a file the client still needs.
@@ -216,17 +175,17 @@ impl Answers<'_> {
         let fields = &request.fields;
         if !fields.ask_for_all() {
             match verdict(fields, &file.validators) {
-                Verdict::Failed => return Response::of_status(Status::PRECONDITION_FAILED),
-                Verdict::NotModified => return Response::not_modified(file),
-                Verdict::Answer => {}
+                Some(Status::NOT_MODIFIED) => return Response::not_modified(file),
+                Some(status) => return Response::of_status(status),
+                None => {}
             }
-            let counts = request.method == Method::Get && range_counts(fields, &file.validators, self.now);
+            let counts = request.method == "GET" && range_counts(fields, &file.validators, self.now);
             let range = fields.only("range").filter(|_| counts);
             match range.map_or(Part::Whole, |range| part(range, file.length)) {
                 Part::Whole => {}
                 Part::Bytes(range) => {
                     let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
-                    let part = Response::of_file(Status::PARTIAL_CONTENT, Arc::clone(file), range);
+                    let part = Response::of_part(Status::PARTIAL_CONTENT, file, range);
                     return part.with("Content-Range", &content_range);
                 }
                 Part::None => {
@@ -235,57 +194,21 @@ impl Answers<'_> {
                 }
             }
         }
-        Response::of_file(Status::OK, Arc::clone(file), 0..file.length)
+        Response::of_file(Status::OK, file)
     }
 }
 
-/// What a target without its query means, as a key: decoded, and with single slashes. Mostly it is written so already.
-///
-/// Errors: as [`LocalPath::of_target`].
-fn meaning(target: &str, dotfiles: bool) -> Result<Cow<'_, [u8]>, Status> {
-    let bytes = target.as_bytes();
-    if bytes.starts_with(b"/") && !bytes.contains(&b'%') && !bytes.windows(2).any(|two| two == b"//") {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    LocalPath::of_target(target, dotfiles).map(|path| Cow::Owned(path_meaning(&path)))
+/// To the same folder with its slash, and the same query.
+fn redirect(target: &str) -> Response {
+    let query = target.find('?').map_or("", |start| &target[start..]);
+    let to = |path: LocalPath| {
+        Response::of_status(Status::MOVED_PERMANENTLY).with("Location", &(path.folder_target() + query))
+    };
+    LocalPath::of_target(target, true).map_or_else(Response::of_status, to)
 }
 
-/// The same, of a path. No name has a slash in it.
-fn path_meaning(path: &LocalPath) -> Vec<u8> {
-    let mut meaning = Vec::new();
-    for segment in path.names() {
-        meaning.push(b'/');
-        meaning.extend_from_slice(segment);
-    }
-    if path.has_slash {
-        meaning.push(b'/');
-    }
-    meaning
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_a_path_is_spelt_it_means_the_same() {
-        let table = [
-            ("/", "/"),
-            ("/a/b", "/a/b"),
-            ("/a/b/", "/a/b/"),
-            ("///a//%62", "/a/b"),
-            ("/%61/b//", "/a/b/"),
-            ("http://localhost:2000", "/"),
-            ("http://localhost/a/b", "/a/b"),
-            ("/a%2525", "/a%25"),
-            ("/a%25", "/a%"),
-            ("/a%3Fb", "/a?b"),
-        ];
-        for (target, expected) in table {
-            assert_eq!(meaning(target, false).as_deref(), Ok(expected.as_bytes()), "{target}");
-        }
-        assert!(matches!(meaning("/a/b", false), Ok(Cow::Borrowed(_))), "the usual spelling costs nothing");
-        assert_eq!(meaning("/%", false), Err(Status::BAD_REQUEST));
-        assert_eq!(meaning("//..", false), Err(Status::NOT_FOUND));
-    }
+/// Whether a target may be an application's page: a name with a dot in it is a file's.
+fn is_page(target: &str, dotfiles: bool) -> bool {
+    let is_file = |path: LocalPath| path.names().last().is_some_and(|name| name.contains(&b'.'));
+    LocalPath::of_target(target, dotfiles).is_ok_and(|path| !is_file(path))
 }

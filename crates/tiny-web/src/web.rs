@@ -7,8 +7,6 @@
 mod input;
 mod reply;
 
-use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -24,7 +22,6 @@ use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::client::Client;
 use crate::options::Limits;
-use crate::outgoing::Reply;
 use crate::places::Places;
 use crate::request;
 use crate::response::Constant;
@@ -60,7 +57,7 @@ pub struct Server {
     /// How many connections an address may have.
     pub places: Places,
     /// Where requests are told of.
-    pub log: Option<Arc<AccessLog>>,
+    pub log: Option<AccessLog>,
 }
 
 /// The server in one loop.
@@ -100,13 +97,13 @@ impl<'a> Service for Web<'a> {
     }
 
     fn clock(&mut self, client: &mut Client) -> Clock {
-        let renewed = std::mem::take(&mut client.renewed);
-        match client.now() {
-            Some(now) if now.reply.is_some() => Clock { allowance: REPLY, renewed },
-            Some(now) if now.held.is_some() || now.is_put_off => Clock { allowance: REQUEST, renewed },
-            _ if client.has_begun() => Clock { allowance: HEAD, renewed },
-            _ => Clock { allowance: IDLE, renewed: true },
-        }
+        let allowance = match client {
+            Client { reply: Some(_), .. } => REPLY,
+            Client { held: Some(_), .. } | Client { is_put_off: true, .. } => REQUEST,
+            _ if client.has_begun() => HEAD,
+            _ => IDLE,
+        };
+        Clock { allowance, renewed: std::mem::take(&mut client.renewed) || allowance == IDLE }
     }
 
     fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Client<'a>> {
@@ -130,31 +127,32 @@ impl<'a> Service for Web<'a> {
             Some(left) => Ok(self.ignore(left, connection, ended)),
             None => self.talk(client, connection, ended),
         };
-        client.tidy();
         turn.unwrap_or_else(|error| self.failed(client, &error))
     }
 
+    fn report(&self) {
+        if let Some(log) = &self.server.log {
+            log.reopen();
+        }
+    }
+
     fn give_up(&mut self, client: &mut Client, connection: &OwnedFd, why: GaveUp) -> Next {
-        if let Some(reply) = client.reply() {
-            match why {
-                GaveUp::Idle(_) if self.still_reads(reply, connection) => return Next::Room,
-                GaveUp::Idle(time) => {
-                    let (rate, time) = (self.server.limits.min_rate, humantime::format_duration(time));
-                    self.lost(client, format_args!("read less than {rate} bytes a second for {time}"));
-                    // Nobody reads the rest, and the kernel needn't keep it.
-                    let _ = set_reset_on_close(connection);
-                }
-                _ => self.lost(client, why),
+        match why {
+            GaveUp::Idle(_) if self.still_reads(client, connection) => return Next::Room,
+            GaveUp::Idle(time) if client.reply.is_some() => {
+                let (rate, time) = (self.server.limits.min_rate, humantime::format_duration(time));
+                self.lost(client, format_args!("read less than {rate} bytes a second for {time}"));
+                // Nobody reads the rest, and the kernel needn't keep it.
+                let _ = set_reset_on_close(connection);
             }
-        } else if client.has_begun() {
-            if matches!(why, GaveUp::Idle(_)) {
-                return match self.send_refusal(client, connection, Status::REQUEST_TIMEOUT) {
-                    Ok(Next::Close) => Next::Close,
-                    Ok(_) => Next::Turn,
-                    Err(error) => self.failed(client, &error),
-                };
+            GaveUp::Idle(_) if client.has_begun() => {
+                self.look_at_the_clock();
+                let next = self.refuse(client, connection, Status::REQUEST_TIMEOUT);
+                let next = next.unwrap_or_else(|error| self.failed(client, &error));
+                return if next == Next::Close { Next::Close } else { Next::Turn };
             }
-            self.lost(client, why);
+            _ if client.reply.is_some() || client.has_begun() => self.lost(client, why),
+            _ => {}
         }
         Next::Close
     }
@@ -169,55 +167,39 @@ impl Web<'_> {
     fn talk(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
         self.answers.work_left = WORK_A_TURN;
-        if client.now().is_some()
+        if (client.reply.is_some() || !client.input.is_empty())
             && let Some(next) = self.go_on_with_what_is_kept(client, connection)?
         {
             return Ok(next);
         }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let next = self.receive(client, connection, ended, &mut buffer);
-        self.buffer = buffer;
-        next
-    }
-
-    #[inline(never)]
-    fn go_on_with_what_is_kept(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
-        if let Some(next) = self.go_on_sending(client, connection)? {
-            return Ok(Some(next));
-        }
-        match client.take_input() {
-            Some(input) => self.serve(client, connection, Cow::Owned(input)),
-            None => Ok(None),
-        }
-    }
-
-    #[inline(always)]
-    fn receive(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool, buffer: &mut [u8]) -> Result<Next> {
         for _ in 0..PIECES_A_TURN {
             if self.answers.work_left == 0 {
                 break;
             }
-            let length = match recv(connection, buffer) {
+            let length = match recv(connection, &mut self.buffer) {
                 Ok(length) if length > 0 => length,
                 Err(Errno::INTR) => continue,
                 other => return self.nothing_came(client, connection, other.err()),
             };
-            let input = match client.take_input() {
-                None => Cow::Borrowed(&buffer[..length]),
-                Some(mut input) => {
-                    input.extend_from_slice(&buffer[..length]);
-                    Cow::Owned(input)
-                }
-            };
-            if let Some(next) = self.serve(client, connection, input)? {
+            client.input.extend_from_slice(&self.buffer[..length]);
+            if let Some(next) = self.serve(client, connection)? {
                 return Ok(next);
             }
             // Less than there was room for: that was all. What comes now, the kernel tells.
-            if length < buffer.len() && !ended && !self.is_stopping() {
+            if length < PIECE_BYTES && !ended && !self.is_stopping() {
                 return Ok(Next::Input);
             }
         }
         Ok(Next::Turn)
+    }
+
+    #[inline(never)]
+    fn go_on_with_what_is_kept(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
+        let kept = client.reply.take();
+        match kept.map_or(Ok(None), |reply| self.send(client, connection, *reply))? {
+            None => self.serve(client, connection),
+            next => Ok(next),
+        }
     }
 
     /// The end of what a client has to say, an error, or no input now.
@@ -230,15 +212,16 @@ impl Web<'_> {
             // Between requests nothing is lost.
             _ if !has_begun => Ok(Next::Close),
             Some(errno) => Err(errno).context("cannot receive"),
-            None => self.send_refusal(client, connection, Status::BAD_REQUEST),
+            None => self.refuse(client, connection, Status::BAD_REQUEST),
         }
     }
 
     /// Refuses the request that has begun.
-    fn send_refusal(&mut self, client: &mut Client, connection: &OwnedFd, refusal: Status) -> Result<Next> {
-        let head = client.head();
-        let outgoing = self.refuse(client, refusal, &head);
-        Ok(self.send(client, connection, outgoing)?.unwrap_or(Next::Close))
+    fn refuse(&mut self, client: &mut Client, connection: &OwnedFd, refusal: Status) -> Result<Next> {
+        let held = client.held.take();
+        let head = held.map_or_else(|| std::mem::take(&mut client.input), |held| held.0);
+        let reply = self.say(client, &head, Err(refusal), false);
+        Ok(self.send(client, connection, reply)?.unwrap_or(Next::Close))
     }
 
     /// Reads on for a client that was said goodbye to. Of who goes on sending, the kernel takes no more than it has room for; there
@@ -261,17 +244,14 @@ impl Web<'_> {
 
     /// Whether a client takes what is left for it, if slowly. The kernel tells of room only when there's plenty: so it is
     /// tried.
-    fn still_reads(&self, reply: &mut Reply, connection: &OwnedFd) -> bool {
+    fn still_reads(&self, client: &mut Client, connection: &OwnedFd) -> bool {
+        let Some(reply) = &mut client.reply else { return false };
         let went_on = reply.go_on(connection);
-        let taken = std::mem::take(&mut reply.taken);
+        let left = reply.left();
+        let taken = reply.left_before.replace(left).unwrap_or(left) - left;
         let limits = &self.server.limits;
         let least = (limits.min_rate as u64).saturating_mul(limits.slow_timeout.as_secs().max(1));
-        match went_on {
-            // There was no more to be taken.
-            Ok(None) => true,
-            Ok(Some(_)) => taken >= least,
-            Err(_) => false,
-        }
+        went_on.is_ok_and(|next| next.is_none() || taken >= least)
     }
 
     #[cold]
@@ -282,11 +262,8 @@ impl Web<'_> {
 
     fn lost(&self, client: &mut Client, why: impl std::fmt::Display) {
         log::client(crate::NAME, format_args!("lost {}: {why}", client.peer));
-        if let Some(Reply { data, sent, outgoing, .. }) = client.reply() {
-            let left = outgoing.file.as_ref().map_or(0, |rest| rest.part.end - rest.part.start);
-            let unsent = left + (data.len() - *sent) as u64;
-            let entry = outgoing.entry.take().map(|(entry, bytes)| (entry, bytes.saturating_sub(unsent)));
-            self.write_log(entry);
+        if let Some(reply) = client.reply.take() {
+            self.write_log(&reply);
         }
     }
 
@@ -302,7 +279,7 @@ impl Web<'_> {
         if second != self.second {
             self.second = second;
             self.date = fmt_http_date(now);
-            self.answers.cache.tick(second);
+            self.answers.cache.clear();
         }
     }
 }

@@ -46,7 +46,7 @@ pub struct Options {
     /// Who may send to it: the permissions of its file, in octal
     #[cfg(unix)]
     // What conflicts with --unix conflicts with this too: clap doesn't require an option that something given excludes.
-    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = cli::mode, requires = "unix")]
     #[arg(conflicts_with_all = ["host", "port"])]
     pub unix_mode: u32,
 
@@ -219,9 +219,4 @@ impl Faults {
         let late = self.delay > Duration::ZERO || self.jitter > Duration::ZERO;
         late || self.truncate.is_some() || shares.iter().any(|share| *share > 0.0)
     }
-}
-
-#[cfg(unix)]
-fn mode(text: &str) -> Result<u32, String> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or("three octal digits, such as 660".to_owned())
 }

@@ -42,7 +42,7 @@ pub trait Service {
     /// last byte, which may still have to be received. When the server is asked to stop, each conversation has a turn.
     fn go_on(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, ended: bool) -> Next;
 
-    /// SIGUSR1 asks how things are.
+    /// A signal asks for what it asks for: SIGUSR1 how things are, SIGHUP for a new log.
     fn report(&self) {}
 
     /// The conversation has used up its allowance, or the drain is over: the server ends it. From then on `go_on` reads and

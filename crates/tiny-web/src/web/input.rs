@@ -1,7 +1,5 @@
 //! What a client has said: requests, taken from the input one after the other, and each answered.
 
-use std::borrow::Cow;
-
 use anyhow::Result;
 use common::berkeley::OwnedFd;
 use common::events::Next;
@@ -9,105 +7,88 @@ use common::events::Next;
 use super::Web;
 use crate::body::BodyReader;
 use crate::client::Client;
-use crate::outgoing::{Outgoing, Then};
-use crate::request::{self, Body, HeadEnd, Method, NO_FIELDS, Persistence, Request};
+use crate::outgoing::Reply;
+use crate::request::{self, Body, HeadEnd, NO_FIELDS, Persistence, Request};
+use crate::site::is_served;
 
 /// How much of the input has been understood, and what there is to say to it, if anything.
-type Step = (usize, Option<Outgoing>);
+type Step = (usize, Option<Reply>);
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Web<'_> {
     /// Answers one request after the other, in their order: a client may send the next before it has the reply to the last.
     /// None: there is room for more, and what is left of the input is no whole request. Requests that are too many for one turn
     /// are kept for the next.
     #[inline(always)]
-    pub fn serve(&mut self, client: &mut Client, connection: &OwnedFd, input: Cow<[u8]>) -> Result<Option<Next>> {
+    pub fn serve(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
+        let mut input = std::mem::take(&mut client.input);
         let (mut used, mut next) = (0, None);
+        client.is_put_off = false;
         while next.is_none() && used < input.len() {
             if self.answers.work_left == 0 {
-                client.on_its_way().is_put_off = true;
+                client.is_put_off = true;
                 next = Some(Next::Turn);
                 break;
             }
-            let Some((taken, outgoing)) = self.understand(client, &input[used..]) else { break };
+            let rest = &input[used..];
+            let step = if client.held.is_some() { self.read_past(client, rest) } else { self.read_head(client, rest) };
+            let Some((taken, reply)) = step else { break };
             used += taken;
-            if let Some(outgoing) = outgoing {
-                next = self.send(client, connection, outgoing)?;
+            if let Some(reply) = reply {
+                next = self.send(client, connection, reply)?;
             }
         }
         if used < input.len() && client.leaving.is_none() {
-            client.keep_input(input, used);
+            input.drain(..used);
+            client.input = input;
         }
         Ok(next)
     }
 
-    /// The next thing that a client has said. None: it isn't all there. This makes no system call, unless a file isn't known yet.
+    /// A head, and the answer to it, unless a body comes first. None: it isn't all there. This makes no system call, unless a
+    /// file isn't known yet.
     #[inline(never)]
-    fn understand(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
-        if client.now().is_some_and(|now| now.held.is_some()) {
-            self.read_past(client, input)
-        } else {
-            self.read_head(client, input)
-        }
-    }
-
-    /// A head, and the answer to it, unless a body comes first.
     fn read_head(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
         let limits = &self.server.heads;
-        let mut end = match client.now() {
-            None => HeadEnd::default(),
-            Some(_) => std::mem::take(&mut client.on_its_way().end),
-        };
-        let length = match end.find(input, limits) {
-            Ok(Some(length)) => length,
-            Ok(None) => {
-                client.on_its_way().end = end;
-                return None;
-            }
-            Err(refusal) => return Some((0, Some(self.refuse(client, refusal, input)))),
-        };
-        let head = &input[..length];
         let mut room = NO_FIELDS;
-        let request = match request::read(head, &mut room, limits) {
-            Ok(request) => request,
-            Err(refusal) => return Some((0, Some(self.refuse(client, refusal, head)))),
+        let head = client.end.find(input, limits).transpose()?.map(|end| &input[..end]);
+        let understood = head.and_then(|head| Ok((head, request::read(head, &mut room, limits)?)));
+        let (head, request) = match understood {
+            Ok(understood) => understood,
+            Err(refusal) => return Some((0, Some(self.say(client, input, Err(refusal), false)))),
         };
+        client.end = HeadEnd::default();
         client.renewed = true;
-        let is_all = input.len() == length;
-        if request.body == Body::Bytes(0) {
-            return Some((length, Some(self.respond(client, &request, head, is_all))));
-        }
-        let mut outgoing = None;
-        if request.expects_continue && is_all {
-            if matches!(request.method, Method::Other | Method::Unknown) {
-                // It waits for a sign to go on, and the answer is one not to: RFC 9110, section 10.1.1.
-                let request = Request { persistence: Persistence::Closed, ..request };
-                return Some((length, Some(self.respond(client, &request, head, false))));
-            }
-            self.out.clear();
-            self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            outgoing = Some(Outgoing { file: None, then: Then::GoOn, entry: None });
-        }
-        client.on_its_way().held = Some((head.to_vec(), BodyReader::new(request.body, limits)));
-        Some((length, outgoing))
+        let is_all = input.len() == head.len();
+        let waits = request.expects_continue && is_all;
+        let reply = if request.body == Body::Bytes(0) {
+            Some(self.say(client, head, Ok(&request), is_all))
+        } else if waits && !is_served(request.method) {
+            // It waits for a sign to go on, and the answer is one not to: RFC 9110, section 10.1.1.
+            let request = Request { persistence: Persistence::Closed, ..request };
+            Some(self.say(client, head, Ok(&request), false))
+        } else {
+            client.held = Some(Box::new((head.to_vec(), BodyReader::new(request.body, limits))));
+            waits.then(|| Reply { data: CONTINUE.to_vec(), ..Reply::default() })
+        };
+        Some((head.len(), reply))
     }
 
-    /// More of a body, and at its end the answer to its head.
+    /// More of a body, and at its end the answer to its head. None: there is no more.
+    #[inline(never)]
     fn read_past(&mut self, client: &mut Client, input: &[u8]) -> Option<Step> {
-        let (_, body) = client.on_its_way().held.as_mut()?;
+        let (_, body) = &mut **client.held.as_mut()?;
         let taken = match body.take(input) {
             Ok(taken) if !body.is_done() => return (taken > 0).then_some((taken, None)),
             taken => taken,
         };
-        let head = client.head();
+        let (head, _) = *client.held.take()?;
         let mut room = NO_FIELDS;
         // The head has been read before, and is the same.
-        let request = request::read(&head, &mut room, &self.server.heads);
-        match taken.and_then(|taken| Ok((taken, request?))) {
-            Ok((taken, request)) => {
-                client.renewed = true;
-                Some((taken, Some(self.respond(client, &request, &head, taken == input.len()))))
-            }
-            Err(refusal) => Some((0, Some(self.refuse(client, refusal, &head)))),
-        }
+        let request = taken.and_then(|_| request::read(&head, &mut room, &self.server.heads));
+        client.renewed |= request.is_ok();
+        let taken = taken.unwrap_or_default();
+        Some((taken, Some(self.say(client, &head, request.as_ref().map_err(|status| *status), taken == input.len()))))
     }
 }
