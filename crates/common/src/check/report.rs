@@ -78,23 +78,18 @@ impl Report {
     ///
     /// Errors: as [`Self::plan`].
     pub fn made<R>(&self, entry: &Entry<R>, result: Result<()>, condition: Condition) -> Result<bool> {
-        let verdict = Verdict::from(result);
+        let mut verdict = Verdict::from(result);
         let (end, how) = match condition {
-            Condition::Serves => {
-                self.judge(entry, &verdict)?;
-                return Ok(true);
-            }
-            // Who can't ask doesn't know whether the server has survived the check.
-            Condition::Unknown(why) if verdict == Verdict::Passed => {
-                self.judge(entry, &Verdict::Skipped(format!("whether the server still serves is not known: {why}")))?;
-                return Ok(true);
-            }
-            Condition::Unknown(_) => {
-                self.judge(entry, &verdict)?;
-                return Ok(true);
-            }
             Condition::Gone(how) => ("the server has gone", how),
             Condition::Silent(how) => ("the server serves nobody any more", how),
+            Condition::Serves | Condition::Unknown(_) => {
+                // Who can't ask doesn't know whether the server has survived the check.
+                if let (Condition::Unknown(why), Verdict::Passed) = (condition, &verdict) {
+                    verdict = Verdict::Skipped(format!("whether the server still serves is not known: {why}"));
+                }
+                self.judge(entry, &verdict)?;
+                return Ok(true);
+            }
         };
         let seen = match verdict {
             Verdict::Failed(seen) if seen.ends_with(&how) => format!("{end}; {seen}"),
