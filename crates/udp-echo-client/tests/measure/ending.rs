@@ -64,23 +64,27 @@ fn ctrl_c_ends_it_though_nobody_reads_on() {
     let ping = ["ping", "--interval", "200ms"];
     let find = ["load", "--find-rate", "--duration", "20ms"];
     for more in [&ping[..], &["ping", "--json"], &["load", "--duration", "1h"], &["load", "--json"], &find] {
-        let (seen, wait) = std::sync::mpsc::channel();
-        let port = server(move |_, datagram| {
-            let _ = seen.send(());
+        let ((seen, wait), (filled, go_on)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let port = server(move |number, datagram| {
+            if number == 0 {
+                let _ = seen.send(());
+                let _ = go_on.recv_timeout(PATIENCE);
+            }
             vec![datagram.to_vec()]
         });
         let (_reader, stdout) = std::io::pipe().unwrap();
         let pipe = stdout.try_clone().unwrap();
         let mut client = Command::new(env!("CARGO_BIN_EXE_udp-echo-client"))
             .args(more)
-            .args(["127.0.0.1", &port])
+            .args(["127.0.0.1", &port, "--timeout", "30s"])
             .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It is at work. Whoever writes waits from now on.
+        // It is at work, and has nothing to say before the first reply. Whoever writes waits from now on.
         wait.recv_timeout(PATIENCE).unwrap();
         fill(&pipe);
+        filled.send(()).unwrap();
         // Not to wait for anything, but so that it has a line to say.
         std::thread::sleep(Duration::from_millis(300));
         interrupt(&client);
