@@ -204,19 +204,19 @@ impl Bench {
         if self.smoke { count / 10 } else { count }
     }
 
+    /// Says that something is left out, and how to have it.
+    ///
+    /// Errors: the bench is tested in the continuous integration, where everything that it takes has to be there.
+    fn skip(&self, what: &str) -> Result<()> {
+        ensure!(!self.smoke || std::env::var_os("CI").is_none(), "not to be skipped in CI: {what}");
+        println!("\nskipped: {what}");
+        Ok(())
+    }
+
     /// All processors, as taskset(1) wants them.
     fn all_cores(&self) -> String {
         self.all_cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
     }
-}
-
-/// Says that something is left out, and how to have it.
-///
-/// Errors: this is the continuous integration, where everything that it takes has to be there.
-fn skip(what: &str) -> Result<()> {
-    ensure!(std::env::var_os("CI").is_none(), "not to be skipped in CI: {what}");
-    println!("\nskipped: {what}");
-    Ok(())
 }
 
 /// Makes sure of so many connections or other descriptors at once, here and in the servers to come.

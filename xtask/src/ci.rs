@@ -48,10 +48,10 @@ impl Step {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// Whether the step succeeds. What it finds wrong it has then said.
+    /// Whether the step succeeds. What it finds wrong it has then said; what is to be known though it succeeds is in the remark.
     ///
     /// Errors: what it needs is not there; or what is wrong, in one line.
-    fn run(self) -> Result<bool> {
+    fn run(self, remark: &mut String) -> Result<bool> {
         match self {
             Step::Format => cargo("fmt --all --check"),
             Step::Clippy => cargo("clippy --workspace --all-targets --locked -- -D warnings"),
@@ -65,7 +65,7 @@ impl Step {
             Step::Tidy => tidy::check(),
             Step::Test => cargo("test --workspace --exclude e2e --locked"),
             Step::Demo => demo::check::check().map(|()| true),
-            Step::E2e => e2e::check_with_second_try(),
+            Step::E2e => e2e::check_with_second_try(remark),
             Step::Labs => lab::check().map(|()| true),
             Step::Exercises => lab::check_exercises().map(|()| true),
             Step::Bench => smoke::check().map(|()| true),
@@ -87,11 +87,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     for step in steps {
         println!("\n--- {}", step.name());
         let began = Instant::now();
-        let ok = step.run().unwrap_or_else(|error| {
+        let mut remark = String::new();
+        let ok = step.run(&mut remark).unwrap_or_else(|error| {
             eprintln!("xtask: {error:#}");
             false
         });
-        let line = summary(ok, &step.name(), began.elapsed());
+        let line = summary(ok, &step.name(), began.elapsed(), &remark);
         println!("{line}");
         lines.push(line);
         all_ok &= ok;
@@ -102,8 +103,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(if all_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn summary(ok: bool, step: &str, took: Duration) -> String {
-    format!("{:<6}  {step:<9} {:>7.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64())
+fn summary(ok: bool, step: &str, took: Duration, remark: &str) -> String {
+    let line = format!("{:<6}  {step:<9} {:>7.1} s  {remark}", if ok { "ok" } else { "FAILED" }, took.as_secs_f64());
+    line.trim_end().to_owned()
 }
 
 /// What is fuzzed of tiny-web, and for how long each.
@@ -143,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_lines_of_the_summary_are_aligned() {
-        assert_eq!(summary(true, "clippy", Duration::from_millis(12_300)), "ok      clippy       12.3 s");
-        assert_eq!(summary(false, "e2e", Duration::from_secs(100)), "FAILED  e2e         100.0 s");
+        assert_eq!(summary(true, "clippy", Duration::from_millis(12_300), ""), "ok      clippy       12.3 s");
+        assert_eq!(summary(false, "e2e", Duration::from_secs(100), ""), "FAILED  e2e         100.0 s");
+        assert_eq!(summary(true, "e2e", Duration::from_secs(100), "but"), "ok      e2e         100.0 s  but");
     }
 }

@@ -1,5 +1,5 @@
 //! Whether the benches still work: every scene of each, once and short, with unoptimized programs, for ours and the yardsticks.
-//! No figure is judged, and so no bar: only that there is one on each line, and that it comes to an end.
+//! No figure is judged, and so no bar: only that each can be measured, and that it comes to an end.
 
 use std::process::{Command, Stdio};
 

@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::workshop::works;
-use super::{Bench, Rounds, skip};
+use super::{Bench, Rounds};
 
 /// Where the kernel says how it finds out how fast it may send, on which the cost of a large file depends.
 const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
@@ -58,13 +58,13 @@ pub enum Scene {
 ///
 /// Errors: this is not Linux; wrk(1) is missing; a program can't be built; our own server can't be measured.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    let bench = Bench::new(options.rounds.pace, &["tiny-web"], &[])?;
     // Asked for its version, wrk exits with 1.
     if !works("sh", &["-c", "command -v wrk"]) {
         let why = "cannot measure without wrk(1); to have it: apt install wrk";
-        ensure!(options.rounds.pace.smoke, "{why}");
-        return skip(why).map(|()| ExitCode::SUCCESS);
+        ensure!(bench.smoke, "{why}");
+        return bench.skip(why).map(|()| ExitCode::SUCCESS);
     }
-    let bench = Bench::new(options.rounds.pace, &["tiny-web"], &[])?;
     load::make_files(&bench.workshop)?;
     let lineup = peers::lineup(&bench)?;
     let scenes = options.only.map_or(Scene::value_variants().to_vec(), |only| vec![only]);

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::load::Clients;
 use super::peers;
+use crate::bench::Bench;
 use crate::bench::cases::{Case, Ratio, Sample};
 use crate::bench::subjects::{OURS, Subject};
 use crate::bench::table::{Row, Table};
 use crate::bench::workshop::works;
-use crate::bench::{Bench, skip};
 use crate::programs::Executables;
 use crate::{lab, programs};
 
@@ -30,7 +30,7 @@ const MOST_INSTRUCTIONS: f64 = 50.0;
 /// Counts; None: valgrind isn't here.
 pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
     if !works("valgrind", &["--version"]) {
-        return skip("the tracing code: valgrind is not here; to have it: apt install valgrind").map(|()| None);
+        return bench.skip("the tracing code: valgrind is not here; to have it: apt install valgrind").map(|()| None);
     }
     let place = lab::Place::of("trace");
     place.clear()?;

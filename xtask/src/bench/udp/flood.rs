@@ -9,10 +9,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::peers::{self, SIMPLE};
+use crate::bench::Bench;
 use crate::bench::subjects::{OURS, PORT, Subject};
 use crate::bench::table::{Row, Table, grouped};
 use crate::bench::workshop::works;
-use crate::bench::{Bench, skip};
 
 /// The port of the server, in a network where there is no other.
 const SERVER_PORT: &str = "2000";
@@ -38,10 +38,10 @@ pub fn table(bench: &Bench, _subjects: &[Subject]) -> Result<Option<Table>> {
     let can = |unshare: &&[&str]| works(unshare[0], &[&unshare[1..], &["ip", "link", "set", "lo", "up"]].concat());
     let Some(unshare) = [&AS_ROOT[..], &AS_ANYBODY[..]].into_iter().find(can) else {
         let how = "it takes root or user namespaces, and ip(8); to have it: apt install iproute2";
-        return skip(&format!("the flood: {how}")).map(|()| None);
+        return bench.skip(&format!("the flood: {how}")).map(|()| None);
     };
     if !works("python3", &["--version"]) {
-        return skip("the flood: python3 is not here; to have it: apt install python3").map(|()| None);
+        return bench.skip("the flood: python3 is not here; to have it: apt install python3").map(|()| None);
     }
     let script = bench.workshop.write("flood.py", include_str!("peers/flood.py"))?;
     let senders = bench.crowd(if bench.quick { SENDERS_QUICK } else { SENDERS }) as u64;
