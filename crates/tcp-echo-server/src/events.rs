@@ -48,7 +48,7 @@ pub fn serve(
     }
     loops[0].report_on(&echo.requests)?;
     listener::leave_one_for_a_client(&listener)?;
-    loops[0].accept_from(listener, crate::NAME, echo.once)?;
+    loops[0].accept_from(listener, echo.once)?;
     thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
 }
 
@@ -74,6 +74,7 @@ struct Unsent {
 }
 
 impl Service for EchoService<'_> {
+    const PROGRAM: &'static str = crate::NAME;
     type Conversation = Conversation;
 
     fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation> {

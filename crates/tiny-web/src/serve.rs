@@ -76,6 +76,6 @@ pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds, ready: impl Fn
         loops[0].report_on(&log.requests)?;
     }
     listener::leave_one_for_a_client(&listener)?;
-    loops[0].accept_from(listener, crate::NAME, false)?;
+    loops[0].accept_from(listener, false)?;
     thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
 }

@@ -83,6 +83,7 @@ impl<'a> Web<'a> {
 }
 
 impl<'a> Service for Web<'a> {
+    const PROGRAM: &'static str = crate::NAME;
     type Conversation = Client<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;

@@ -85,7 +85,7 @@ fn run(options: Options) -> Result<()> {
         verbose: options.verbose,
         dropped: 0,
     };
-    serve(
+    let served = serve(
         sockets,
         are_shared,
         server,
@@ -93,9 +93,13 @@ fn run(options: Options) -> Result<()> {
         stop,
         #[cfg(unix)]
         requests,
-    )?;
-    log::line(NAME, tally);
-    Ok(())
+    );
+    // The account comes last, whatever the end. Who fails before there is a datagram has none.
+    let served = served.map_err(|error| exit::tell(NAME, error));
+    if served.is_ok() || tally.received.get() > 0 {
+        log::line(NAME, tally);
+    }
+    served
 }
 
 /// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.

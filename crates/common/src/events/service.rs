@@ -9,6 +9,9 @@ use crate::wait::{GaveUp, Patience};
 
 /// What a program does with its connections.
 pub trait Service {
+    /// The program's name, for what its loops say.
+    const PROGRAM: &'static str;
+
     /// What it remembers of one connection. Small: there may be many thousands.
     type Conversation;
 
