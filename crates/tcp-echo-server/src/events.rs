@@ -46,7 +46,7 @@ pub fn serve(
         let service = EchoService { echo, buffer: echo.prefix.buffer(echo.buffer_bytes) };
         loops.push(EventLoop::new(service, &echo.patience, &crew, own, poll)?);
     }
-    loops[0].report_on(&echo.requests)?;
+    loops[0].answer_requests(&echo.requests)?;
     listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, echo.once)?;
     thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
@@ -108,7 +108,8 @@ impl Service for EchoService<'_> {
         })
     }
 
-    fn report(&self) {
+    /// SIGUSR1 asks how things are.
+    fn requested(&self) {
         log::line(crate::NAME, &self.echo.counters);
     }
 

@@ -131,7 +131,8 @@ impl<'a> Service for Web<'a> {
         turn.unwrap_or_else(|error| self.failed(client, &error))
     }
 
-    fn report(&self) {
+    /// SIGHUP asks for a new log.
+    fn requested(&self) {
         if let Some(log) = &self.server.log {
             log.reopen();
         }
