@@ -151,15 +151,8 @@ fn open(options: &Options) -> Result<End> {
         return Ok(End { sockets: vec![socket], are_shared: true, file: None });
     }
     #[cfg(unix)]
-    let file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
-    #[cfg(unix)]
-    let unix = options.unix.as_ref().map(|path| vec![Address::Unix(path.clone())]);
-    #[cfg(windows)]
-    let unix = None;
-    let addresses = match unix {
-        Some(unix) => unix,
-        None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
-    };
+    let file = options.door.unix.as_deref().map(SocketFile::make_way).transpose()?;
+    let addresses = options.door.addresses()?;
     let is_for_many = |address: &&Address| address.internet().is_some_and(|to| address::is_for_many(to.ip()));
     if let Some(many) = addresses.iter().find(is_for_many) {
         bail!("cannot listen on {many}: a datagram to a broadcast or multicast address is not answered");
@@ -221,7 +214,7 @@ fn make(address: &Address, options: &Options, share: impl Fn(&OwnedFd) -> Result
     share(&socket)?;
     bind(&socket, address)?;
     #[cfg(unix)]
-    common::unix_socket::set_mode(address, options.unix_mode)?;
+    common::unix_socket::set_mode(address, options.door.unix_mode)?;
     Ok(socket)
 }
 
