@@ -12,30 +12,23 @@ use crate::address::{self, Address};
 /// The port of the lecture.
 pub const PORT: u16 = 2000;
 
-/// `--host` and `--port` of a server.
+/// Where a server listens: `--host` and `--port`, or `--unix`.
 #[derive(Args, Debug)]
-pub struct Listen {
+pub struct Door {
     /// Name or address to listen on [default: every interface, IPv6 and IPv4]
     #[arg(long, value_name = "HOST")]
-    pub host: Option<String>,
+    host: Option<String>,
 
     /// Port to listen on; 0 lets the system choose one
     #[arg(long, short, value_name = "PORT", default_value_t = PORT, value_parser = port)]
-    pub port: u16,
-}
+    port: u16,
 
-/// Where a TCP server listens: `--host` and `--port`, or `--unix`.
-#[derive(Args, Debug)]
-pub struct Door {
-    #[command(flatten)]
-    listen: Listen,
-
-    /// Listen on a socket in the file system instead, for processes of this machine
+    /// Use a socket in the file system instead, for processes of this machine
     #[cfg(unix)]
     #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port"])]
     pub unix: Option<PathBuf>,
 
-    /// Who may connect to it: the permissions of its file, in octal
+    /// Who may use it: the permissions of its file, in octal
     #[cfg(unix)]
     // What conflicts with --unix conflicts with this too: clap doesn't require an option that something given excludes.
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode, requires = "unix")]
@@ -52,7 +45,7 @@ impl Door {
         if let Some(path) = &self.unix {
             return Ok(vec![Address::Unix(path.clone())]);
         }
-        address::to_listen_on(self.listen.host.as_deref(), self.listen.port)
+        address::to_listen_on(self.host.as_deref(), self.port)
     }
 }
 
@@ -122,7 +115,7 @@ fn some_port(text: &str) -> Result<u16, String> {
 
 /// The permissions of a file.
 #[cfg(unix)]
-pub fn mode(text: &str) -> Result<u32, String> {
+fn mode(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777).ok_or("three octal digits, such as 660".to_owned())
 }
 

@@ -114,11 +114,11 @@ impl<'a, S: Service> EventLoop<'a, S> {
         })
     }
 
-    /// Lets this loop answer the requests for a report, as long as it runs. With one loop, the process needs no other thread for
-    /// them, with which each system call would cost more.
+    /// Lets this loop answer the requests, by [`Service::requested`], as long as it runs. With one loop, the process needs no other
+    /// thread for them, with which each system call would cost more.
     ///
     /// Errors: as epoll_ctl(2) and ioctl(2).
-    pub fn report_on(&mut self, requests: &'a Requests) -> Result<()> {
+    pub fn answer_requests(&mut self, requests: &'a Requests) -> Result<()> {
         let pipe = requests.without_waiting()?.as_raw_fd();
         let registered = self.poll.registry().register(&mut SourceFd(&pipe), REQUEST, Interest::READABLE);
         registered.context("cannot watch for signals")?;
@@ -148,7 +148,7 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     LISTENER => self.clients_wait(),
                     INBOX => handed_over = true,
                     STOP => {}
-                    REQUEST => self.report(),
+                    REQUEST => self.take_requests(),
                     Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
                 }
             }
@@ -166,9 +166,9 @@ impl<'a, S: Service> EventLoop<'a, S> {
     }
 
     /// Those that came since the last time have one answer.
-    fn report(&self) {
+    fn take_requests(&self) {
         if self.requests.is_some_and(Requests::take_all) {
-            self.service.report();
+            self.service.requested();
         }
     }
 

@@ -6,20 +6,46 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 
-use crate::Errno;
+use crate::{Errno, log};
 
 /// Turns what `run` returned into the exit status, 0 or 1, after saying on stderr what went wrong:
 /// `NAME: cannot VERB OBJECT: CAUSE`, and on a second line a remedy where there is an obvious one.
 pub fn report(program: &str, result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let mut text = format!("{program}: {}\n", describe(&error));
-    if let Some(hint) = hint(&error) {
-        text += &format!("hint: {hint}\n");
+    if !error.is::<Told>() {
+        // Nobody to tell is no reason to fail in another way.
+        let _ = std::io::stderr().write_all(format!("{program}: {}\n", in_full(&error)).as_bytes());
     }
-    // Nobody to tell is no reason to fail in another way.
-    let _ = std::io::stderr().write_all(text.as_bytes());
     ExitCode::FAILURE
 }
+
+/// Says at once what went wrong, for a program that has still something to finish before it ends with that: then [`report`] says
+/// nothing more.
+pub fn tell(program: &str, error: Error) -> Error {
+    if error.is::<Told>() {
+        return error;
+    }
+    log::line(program, in_full(&error));
+    Error::new(Told(describe(&error)))
+}
+
+/// What went wrong, and the remedy if there is one.
+fn in_full(error: &Error) -> String {
+    let hint = hint(error).map(|hint| format!("\nhint: {hint}"));
+    describe(error) + &hint.unwrap_or_default()
+}
+
+/// An error that [`tell`] has told.
+#[derive(Debug)]
+struct Told(String);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Told {}
 
 /// The whole chain of an error in one line, the system's causes in plain words.
 pub fn describe(error: &Error) -> String {
@@ -145,6 +171,13 @@ mod tests {
         let error = hinted("cannot accept the reply: it is another".to_owned(), "see --prefix").context("cannot go on");
         assert_eq!(describe(&error), "cannot go on: cannot accept the reply: it is another");
         assert_eq!(hint(&error), Some("see --prefix"));
+    }
+
+    #[test]
+    fn an_error_that_was_told_is_still_the_same_and_is_told_once() {
+        let error = tell("test", Error::from(Errno::INVAL).context("cannot accept clients"));
+        assert!(error.is::<Told>());
+        assert_eq!(describe(&tell("test", error)), "cannot accept clients: invalid argument");
     }
 
     #[test]

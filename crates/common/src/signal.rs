@@ -4,14 +4,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 #[cfg(unix)]
 use signal_hook::consts::{SIGHUP, SIGUSR1};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::exit;
+
 /// Whether the program has been asked to stop, as a flag to look at and, on Unix, as a descriptor to wait for.
 pub struct Stop {
+    /// Whether a signal has asked: with that, the next one is the second.
     asked: Arc<AtomicBool>,
+    /// Whether the program itself has.
+    asks_itself: AtomicBool,
     /// The number of the signal that has asked.
     signal: Arc<AtomicUsize>,
     since: OnceLock<Instant>,
@@ -25,7 +30,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Takes over SIGINT and SIGTERM. The first sets the flag; the second ends the process at once, with the status that a
+    /// Takes over SIGINT and SIGTERM. The first asks the program to stop; the second ends the process at once, with the status that a
     /// shell shows for the signal: 130 or 143.
     ///
     /// Errors: no descriptor left for the pipe.
@@ -67,14 +72,22 @@ impl Stop {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
         #[cfg(unix)]
-        return Ok(Stop { asked, signal: number, since: OnceLock::new(), pipe, writer });
+        return Ok(Stop {
+            asked,
+            asks_itself: AtomicBool::new(false),
+            signal: number,
+            since: OnceLock::new(),
+            pipe,
+            writer,
+        });
         #[cfg(windows)]
-        return Ok(Stop { asked, signal: number, since: OnceLock::new() });
+        return Ok(Stop { asked, asks_itself: AtomicBool::new(false), signal: number, since: OnceLock::new() });
     }
 
-    /// Asks the program to stop, as a first signal does: for a part of it without which the others can't go on.
+    /// Asks the program to stop, for a part of it without which the others can't go on. The first signal after that is nothing
+    /// new, and the second ends the process, as ever.
     pub fn ask(&self) {
-        if !self.asked.swap(true, Ordering::SeqCst) {
+        if !self.asks_itself.swap(true, Ordering::SeqCst) {
             #[cfg(unix)]
             {
                 use std::io::Write;
@@ -84,12 +97,19 @@ impl Stop {
         }
     }
 
-    /// Whether the program has been asked to stop.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    /// The same for a part that has failed: says at once why. What this returns is for the end; see [`exit::tell`].
+    pub fn fail(&self, program: &str, error: Error) -> Error {
+        let told = exit::tell(program, error);
+        self.ask();
+        told
     }
 
-    /// The exit status of a program that has been asked to stop and has more to say before it ends: what a shell shows for the
+    /// Whether the program has been asked to stop.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) || self.asks_itself.load(Ordering::Relaxed)
+    }
+
+    /// The exit status of a program that a signal has asked to stop and that has more to say before it ends: what a shell shows for the
     /// signal, 130 or 143.
     pub fn status(&self) -> i32 {
         128 + self.signal.load(Ordering::Relaxed) as i32

@@ -46,9 +46,9 @@ pub fn serve(
         let service = EchoService { echo, buffer: echo.prefix.buffer(echo.buffer_bytes) };
         loops.push(EventLoop::new(service, &echo.patience, &crew, own, poll)?);
     }
-    loops[0].report_on(&echo.requests)?;
+    loops[0].answer_requests(&echo.requests)?;
     listener::leave_one_for_a_client(&listener)?;
-    loops[0].accept_from(listener, crate::NAME, echo.once)?;
+    loops[0].accept_from(listener, echo.once)?;
     thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
 }
 
@@ -74,6 +74,7 @@ struct Unsent {
 }
 
 impl Service for EchoService<'_> {
+    const PROGRAM: &'static str = crate::NAME;
     type Conversation = Conversation;
 
     fn begin(&mut self, _connection: &OwnedFd, peer: &Address) -> Option<Conversation> {
@@ -107,7 +108,8 @@ impl Service for EchoService<'_> {
         })
     }
 
-    fn report(&self) {
+    /// SIGUSR1 asks how things are.
+    fn requested(&self) {
         log::line(crate::NAME, &self.echo.counters);
     }
 

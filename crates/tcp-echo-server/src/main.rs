@@ -72,9 +72,13 @@ fn run(options: Options) -> Result<()> {
         #[cfg(unix)]
         requests,
     };
-    serve(listener, &echo, &options, || listener::announce_at(NAME, &local))?;
-    log::line(NAME, echo.counters);
-    Ok(())
+    let served = serve(listener, &echo, &options, || listener::announce_at(NAME, &local));
+    // The account comes last, whatever the end. Who fails before there is a client has none.
+    let served = served.map_err(|error| exit::tell(NAME, error));
+    if served.is_ok() || echo.counters.connections.get() > 0 {
+        log::line(NAME, echo.counters);
+    }
+    served
 }
 
 /// Hands the listening socket to the design that was chosen. The server is `ready` when it has all that it needs to serve.

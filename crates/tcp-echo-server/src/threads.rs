@@ -7,7 +7,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};
 use common::listener::{self, AcceptTrouble};
 use common::slots::Slots;
@@ -33,42 +33,44 @@ pub fn serve(listener: OwnedFd, echo: &Echo, max_connections: usize) -> Result<(
     let most = listener::most_connections(crate::NAME, max_connections, 1, OTHER_DESCRIPTORS);
     let slots = Slots::new(most);
     let mut trouble = AcceptTrouble::new(crate::NAME);
-    // If the server fails, those that are being served have as much time to finish as if it had been asked to stop.
-    let end = |_: &Error| echo.patience.stop.ask();
     // A scope ends when all its threads have: nobody is left behind when the server stops.
     thread::scope(|scope| {
-        while let Some(slot) = slots.take(&echo.patience.stop) {
-            if !echo.patience.client_comes(&listener).context("cannot wait for clients").inspect_err(end)? {
-                break;
-            }
-            let (client, comes) = mpsc::channel();
-            let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-                // No client comes if `accept` fails.
-                if let Ok((connection, peer)) = comes.recv() {
-                    let mut buffer = echo.prefix.buffer(echo.buffer_bytes);
-                    converse(&connection, &peer, echo, &mut buffer);
-                    close(connection);
+        let accept_all = || {
+            while let Some(slot) = slots.take(&echo.patience.stop) {
+                if !echo.patience.client_comes(&listener).context("cannot wait for clients")? {
+                    break;
                 }
-                drop(slot);
-            });
-            // Unlike thread::spawn, the builder returns the error instead of panicking.
-            if let Err(error) = thread {
-                pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?;
-                continue;
-            }
-            match accept(&listener) {
-                Ok(accepted) => drop(client.send(accepted)),
-                Err(errno) => {
-                    pause(&echo.patience.stop, trouble.failed(errno).inspect_err(end)?)?;
+                let (client, comes) = mpsc::channel();
+                let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || {
+                    // No client comes if `accept` fails.
+                    if let Ok((connection, peer)) = comes.recv() {
+                        let mut buffer = echo.prefix.buffer(echo.buffer_bytes);
+                        converse(&connection, &peer, echo, &mut buffer);
+                        close(connection);
+                    }
+                    drop(slot);
+                });
+                // Unlike thread::spawn, the builder returns the error instead of panicking.
+                if let Err(error) = thread {
+                    pause(&echo.patience.stop, Some(trouble.shortage(format_args!("no thread for one: {error}"))))?;
                     continue;
                 }
+                match accept(&listener) {
+                    Ok(accepted) => drop(client.send(accepted)),
+                    Err(errno) => {
+                        pause(&echo.patience.stop, trouble.failed(errno)?)?;
+                        continue;
+                    }
+                }
+                trouble.over();
+                if echo.once {
+                    break;
+                }
             }
-            trouble.over();
-            if echo.once {
-                break;
-            }
-        }
-        close(listener);
-        Ok(())
+            close(listener);
+            Ok(())
+        };
+        // If the server fails, those that are being served have as much time to finish as if it had been asked to stop.
+        accept_all().map_err(|error| echo.patience.stop.fail(crate::NAME, error))
     })
 }

@@ -73,9 +73,9 @@ pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds, ready: impl Fn
         loops.push(EventLoop::new(web, &server.patience, &crew, own, poll)?);
     }
     if let Some(log) = &server.log {
-        loops[0].report_on(&log.requests)?;
+        loops[0].answer_requests(&log.requests)?;
     }
     listener::leave_one_for_a_client(&listener)?;
-    loops[0].accept_from(listener, crate::NAME, false)?;
+    loops[0].accept_from(listener, false)?;
     thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
 }

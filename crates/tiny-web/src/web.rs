@@ -83,6 +83,7 @@ impl<'a> Web<'a> {
 }
 
 impl<'a> Service for Web<'a> {
+    const PROGRAM: &'static str = crate::NAME;
     type Conversation = Client<'a>;
 
     const CLIENT_SPEAKS_FIRST: bool = true;
@@ -130,7 +131,8 @@ impl<'a> Service for Web<'a> {
         turn.unwrap_or_else(|error| self.failed(client, &error))
     }
 
-    fn report(&self) {
+    /// SIGHUP asks for a new log.
+    fn requested(&self) {
         if let Some(log) = &self.server.log {
             log.reopen();
         }

@@ -85,7 +85,7 @@ fn run(options: Options) -> Result<()> {
         verbose: options.verbose,
         dropped: 0,
     };
-    serve(
+    let served = serve(
         sockets,
         are_shared,
         server,
@@ -93,9 +93,13 @@ fn run(options: Options) -> Result<()> {
         stop,
         #[cfg(unix)]
         requests,
-    )?;
-    log::line(NAME, tally);
-    Ok(())
+    );
+    // The account comes last, whatever the end. Who fails before there is a datagram has none.
+    let served = served.map_err(|error| exit::tell(NAME, error));
+    if served.is_ok() || tally.received.get() > 0 {
+        log::line(NAME, tally);
+    }
+    served
 }
 
 /// Hands the sockets to the design that was chosen. One in the file system has the lecture's design, as a bad network has.
@@ -147,15 +151,8 @@ fn open(options: &Options) -> Result<End> {
         return Ok(End { sockets: vec![socket], are_shared: true, file: None });
     }
     #[cfg(unix)]
-    let file = options.unix.as_deref().map(SocketFile::make_way).transpose()?;
-    #[cfg(unix)]
-    let unix = options.unix.as_ref().map(|path| vec![Address::Unix(path.clone())]);
-    #[cfg(windows)]
-    let unix = None;
-    let addresses = match unix {
-        Some(unix) => unix,
-        None => address::to_listen_on(options.listen.host.as_deref(), options.listen.port)?,
-    };
+    let file = options.door.unix.as_deref().map(SocketFile::make_way).transpose()?;
+    let addresses = options.door.addresses()?;
     let is_for_many = |address: &&Address| address.internet().is_some_and(|to| address::is_for_many(to.ip()));
     if let Some(many) = addresses.iter().find(is_for_many) {
         bail!("cannot listen on {many}: a datagram to a broadcast or multicast address is not answered");
@@ -217,7 +214,7 @@ fn make(address: &Address, options: &Options, share: impl Fn(&OwnedFd) -> Result
     share(&socket)?;
     bind(&socket, address)?;
     #[cfg(unix)]
-    common::unix_socket::set_mode(address, options.unix_mode)?;
+    common::unix_socket::set_mode(address, options.door.unix_mode)?;
     Ok(socket)
 }
 

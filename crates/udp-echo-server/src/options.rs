@@ -1,7 +1,5 @@
 //! The command line.
 
-#[cfg(unix)]
-use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
@@ -15,13 +13,17 @@ use common::prefix::Prefix;
 use crate::NAME;
 use crate::rate::Rate;
 
-/// What says nothing of a socket in the file system.
+/// What says that the socket is in the file system, where some of the other options mean nothing.
 #[cfg(unix)]
-const NETWORK_ONLY: [&str; 6] = ["host", "port", "receive_buffer", "allow_same_port", "allow_low_ports", "rate_limit"];
+const IN_FILE_SYSTEM: [&str; 2] = ["unix", "unix_mode"];
 
 /// What says something of a socket that the server makes itself.
 #[cfg(unix)]
 const OWN_SOCKET_ONLY: [&str; 6] = ["host", "port", "unix", "unix_mode", "workers", "receive_buffer"];
+
+/// What else says nothing of one in the file system.
+#[cfg(unix)]
+const NETWORK_ONLY: [&str; 3] = ["allow_same_port", "allow_low_ports", "rate_limit"];
 
 /// Send each UDP datagram back to where it came from, with a prefix
 ///
@@ -29,28 +31,15 @@ const OWN_SOCKET_ONLY: [&str; 6] = ["host", "port", "unix", "unix_mode", "worker
 /// from port 0, from this server's own port, from ports below 1024, to a broadcast or multicast address, those that two
 /// echo servers send each other, and more from one address than --rate-limit allows.
 ///
-/// A datagram socket that systemd or another starter hands over (LISTEN_FDS) is used instead of an own one.
+/// A datagram socket that systemd or another starter hands over (LISTEN_FDS) is used instead of an own one. With --unix, a client
+/// must have bound its socket to a name, or there is nowhere to send the answer.
 #[derive(Parser)]
 #[command(name = NAME, version)]
 pub struct Options {
     #[command(flatten)]
-    pub listen: cli::Listen,
+    pub door: cli::Door,
 
-    /// Use a socket in the file system instead, for processes of this machine (answered as with --design simple)
-    ///
-    /// A client must have bound its own socket to a name, or there is nowhere to send the answer.
-    #[cfg(unix)]
-    #[arg(long, value_name = "PATH", conflicts_with_all = NETWORK_ONLY)]
-    pub unix: Option<PathBuf>,
-
-    /// Who may send to it: the permissions of its file, in octal
-    #[cfg(unix)]
-    // What conflicts with --unix conflicts with this too: clap doesn't require an option that something given excludes.
-    #[arg(long, value_name = "MODE", default_value = "600", value_parser = cli::mode, requires = "unix")]
-    #[arg(conflicts_with_all = ["host", "port"])]
-    pub unix_mode: u32,
-
-    /// How datagrams are answered [default: batch where there is such a thing, which is on Linux]
+    /// How datagrams are answered [default: batch where there is such a thing, which is on Linux; with --unix always simple]
     #[arg(long, value_enum)]
     pub design: Option<Design>,
 
@@ -65,14 +54,17 @@ pub struct Options {
 
     /// How much may wait to be received; the system may allow less (net.core.rmem_max)
     #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = cli::buffer_size)]
+    #[cfg_attr(unix, arg(conflicts_with_all = IN_FILE_SYSTEM))]
     pub receive_buffer: usize,
 
     /// Answer clients whose port is this server's own: they may be another such server, or this one by another address
     #[arg(long)]
+    #[cfg_attr(unix, arg(conflicts_with_all = IN_FILE_SYSTEM))]
     pub allow_same_port: bool,
 
     /// Answer clients whose port is below 1024: they may be a server that answers anything, such as echo or chargen
     #[arg(long)]
+    #[cfg_attr(unix, arg(conflicts_with_all = IN_FILE_SYSTEM))]
     pub allow_low_ports: bool,
 
     /// Go on answering a client that sends back what it was sent, for load generators that repeat one payload
@@ -81,6 +73,7 @@ pub struct Options {
 
     /// Most datagrams a second to answer from one address, this machine's excepted; or off
     #[arg(long, value_name = "N", default_value_t = Rate::DEFAULT)]
+    #[cfg_attr(unix, arg(conflicts_with_all = IN_FILE_SYSTEM))]
     pub rate_limit: Rate,
 
     /// How long delayed replies may take to leave when the server is asked to stop
@@ -120,8 +113,7 @@ impl Options {
             let is_given = |name: &&&str| given.ids().any(|id| id == **name) && !is_default(name);
             let long = |name: &&str| format!("--{}", name.replace('_', "-"));
             options.own_socket_only = OWN_SOCKET_ONLY.iter().filter(is_given).map(long).collect();
-            let network_only = NETWORK_ONLY.iter().filter(|name| !OWN_SOCKET_ONLY.contains(name));
-            options.network_only = network_only.filter(is_given).map(long).collect();
+            options.network_only = NETWORK_ONLY.iter().filter(is_given).map(long).collect();
             #[cfg(target_os = "linux")]
             if options.design == Some(Design::Batch) {
                 options.network_only.push("--design batch".to_owned());
@@ -139,7 +131,7 @@ impl Options {
     /// The design that is used: with a bad network, or in the file system, there's only one.
     pub fn design(&self) -> Design {
         #[cfg(unix)]
-        let one_by_one = self.faults.any() || self.unix.is_some();
+        let one_by_one = self.faults.any() || self.door.unix.is_some();
         #[cfg(windows)]
         let one_by_one = self.faults.any();
         if one_by_one { Design::Simple } else { self.design.unwrap_or(Design::DEFAULT) }

@@ -35,11 +35,11 @@ impl<S: Service> EventLoop<'_, S> {
     /// Lets this loop, the first of the crew, accept clients for all; `once`: only one, and then the loop ends with it.
     ///
     /// Errors: as epoll_ctl(2).
-    pub fn accept_from(&mut self, listener: OwnedFd, program: &'static str, once: bool) -> Result<()> {
+    pub fn accept_from(&mut self, listener: OwnedFd, once: bool) -> Result<()> {
         let fd = listener.as_raw_fd();
         let registered = self.poll.registry().register(&mut SourceFd(&fd), LISTENER, Interest::READABLE);
         registered.context("cannot watch for clients")?;
-        let trouble = AcceptTrouble::new(program);
+        let trouble = AcceptTrouble::new(S::PROGRAM);
         self.accepting = Some(Accepting { listener, trouble, clients_wait: true, not_before: None, turn: 0, once });
         Ok(())
     }

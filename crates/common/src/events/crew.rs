@@ -1,6 +1,7 @@
 //! The loops of a server together: a thread for each, the bound on all their connections, and handing one over.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::ScopedJoinHandle;
@@ -113,10 +114,8 @@ pub type Work<'scope> = Box<dyn FnOnce() -> Result<()> + Send + 'scope>;
 /// Runs the loops of a crew, the first in this thread and each other one in a thread of its own, which the program `start`s;
 /// with one loop, there is no other thread. The server is `ready` when all threads are there. Returns when all loops have ended.
 ///
-/// Errors: a thread can't be started, and then no loop runs. Or the listener or an event queue is broken, or another thread than
-/// this has panicked: then all loops have ended as if the server had been asked to stop. Of several failures, one is told.
-///
-/// Panics: as the first loop does.
+/// Errors: a thread can't be started, and then no loop runs. Or the listener or an event queue is broken, or a loop has panicked:
+/// that was told when it occurred, and all loops have ended as if the server had been asked to stop.
 pub fn run_all<'scope, S: Service + 'scope>(
     loops: Vec<EventLoop<'scope, S>>,
     start: impl Fn(Work<'scope>) -> io::Result<ScopedJoinHandle<'scope, Result<()>>>,
@@ -131,7 +130,7 @@ where
     for other in loops {
         // A thread has its loop only when all threads are there. If one can't be started, the others end without one.
         let (to_thread, own) = mpsc::channel();
-        let work = move || own.recv().map_or(Ok(()), EventLoop::run);
+        let work = move || own.recv().map_or(Ok(()), run);
         idle.push((start(Box::new(work)).context("cannot start a thread")?, to_thread, other));
     }
     ready();
@@ -140,7 +139,17 @@ where
         drop(to_thread.send(other));
         threads.push(thread);
     }
-    let ended = first.run();
-    let panicked = |_| Err(anyhow!("cannot go on: a thread has panicked"));
-    threads.into_iter().fold(ended, |ended, thread| ended.and(thread.join().unwrap_or_else(panicked)))
+    let ended = run(first);
+    threads
+        .into_iter()
+        .fold(ended, |ended, thread| ended.and(thread.join().unwrap_or_else(|panic| resume_unwind(panic))))
+}
+
+/// Runs a loop to its end. If that comes too early, says so, and the others end too.
+fn run<S: Service>(own: EventLoop<S>) -> Result<()> {
+    let stop = &own.patience.stop;
+    // Nothing of the loop is left behind.
+    let ended = catch_unwind(AssertUnwindSafe(|| own.run()));
+    let ended = ended.unwrap_or_else(|_| Err(anyhow!("cannot go on: a thread has panicked")));
+    ended.map_err(|error| stop.fail(S::PROGRAM, error))
 }

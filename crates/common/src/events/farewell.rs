@@ -23,11 +23,10 @@ impl<S: Service> EventLoop<'_, S> {
         }
     }
 
-    /// The server can't go on for a fault of this loop's, which is told when all has ended. That is no fault of anybody's who is
-    /// being served: so it ends as if it had been asked to stop, for all loops.
+    /// The server can't go on for a fault of this loop's. That is no fault of anybody's who is being served: so it ends as if it
+    /// had been asked to stop, for all loops.
     pub(super) fn fail(&mut self, error: Error) {
-        self.failure = Some(error);
-        self.patience.stop.ask();
+        self.failure = Some(self.patience.stop.fail(S::PROGRAM, error));
     }
 
     /// The server has been asked to stop: nobody else comes, and who is here is told by a turn.

@@ -9,6 +9,9 @@ use crate::wait::{GaveUp, Patience};
 
 /// What a program does with its connections.
 pub trait Service {
+    /// The program's name, for what its loops say.
+    const PROGRAM: &'static str;
+
     /// What it remembers of one connection. Small: there may be many thousands.
     type Conversation;
 
@@ -42,8 +45,8 @@ pub trait Service {
     /// last byte, which may still have to be received. When the server is asked to stop, each conversation has a turn.
     fn go_on(&mut self, conversation: &mut Self::Conversation, connection: &OwnedFd, ended: bool) -> Next;
 
-    /// A signal asks for what it asks for: SIGUSR1 how things are, SIGHUP for a new log.
-    fn report(&self) {}
+    /// A signal has asked for something, perhaps several times: see [`EventLoop::answer_requests`](super::EventLoop::answer_requests).
+    fn requested(&self) {}
 
     /// The conversation has used up its allowance, or the drain is over: the server ends it. From then on `go_on` reads and
     /// ignores what comes, until its end. A client that was thought to be silent may turn out to read, only slowly: `Room` says

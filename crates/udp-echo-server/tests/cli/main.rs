@@ -206,9 +206,16 @@ fn help_names_every_option_and_bad_usage_is_told_with_status_2() {
         command().arg(wrong).assert().code(2).stdout("").stderr(starts_with("error: "));
     }
     #[cfg(unix)]
-    for other in ["--port=0", "--host=localhost", "--verbose"] {
-        // There is no file whose mode it could be.
-        command().args(["--unix-mode=600", other]).assert().code(2).stdout("").stderr(starts_with("error: "));
+    {
+        let network =
+            ["--port=0", "--host=localhost", "--receive-buffer=1MiB", "--allow-same-port", "--rate-limit=off"];
+        for other in network {
+            command().args(["--unix=file", other]).assert().code(2).stdout("").stderr(contains("cannot be used with"));
+        }
+        for other in network.into_iter().chain(["--verbose"]) {
+            // There is no file whose mode it could be.
+            command().args(["--unix-mode=600", other]).assert().code(2).stdout("").stderr(starts_with("error: "));
+        }
     }
 }
 
