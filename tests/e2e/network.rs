@@ -145,6 +145,12 @@ fn a_network_without_a_way_is_told_apart_from_an_address_without_a_machine() {
         let options = ["2000", "x", "--timeout", "50ms", "--retries", "1"];
         let ask = |host| run("udp-echo-client", &[&[host], &options[..]].concat());
         ask("198.51.100.1").failed_with("cannot reach 198.51.100.1:2000: network is unreachable");
+        for measurement in [&["ping"][..], &["load"], &["load", "--find-rate"]] {
+            let outcome = run("udp-echo-client", &[measurement, &["198.51.100.1", "2000", "--json"]].concat());
+            let report: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+            assert_eq!(report["errors"]["unreachable"], 1, "{report}");
+            assert_eq!(report["causes"][0]["cause"], "network is unreachable", "{report}");
+        }
         ask("192.0.2.77").failed_with("cannot get a reply from 192.0.2.77:2000: silent after 2 datagrams");
     });
 }

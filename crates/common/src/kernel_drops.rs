@@ -26,11 +26,11 @@ pub fn number(socket: impl AsFd) -> Option<u64> {
 pub fn of(sockets: &[u64]) -> u64 {
     let mut drops = HashMap::new();
     for _ in 0..MOST_READINGS {
-        for list in LISTS {
-            drops.extend(in_list(&fs::read_to_string(list).unwrap_or_default(), sockets));
-        }
         if drops.len() == sockets.len() {
             break;
+        }
+        for list in LISTS {
+            drops.extend(in_list(&fs::read_to_string(list).unwrap_or_default(), sockets));
         }
     }
     drops.values().sum()

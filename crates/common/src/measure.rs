@@ -6,6 +6,7 @@ use anyhow::{Context, Error, Result, bail};
 use clap::Args;
 
 use crate::address::Address;
+use crate::check::our_shortage;
 use crate::prefix::Prefix;
 use crate::signal::Stop;
 use crate::stats::report::{Ended, Head, Kind, Measured, Program, Rate, Settings, Target};
@@ -49,21 +50,36 @@ impl Common {
         Head::new(kind, program, Target { address: peer.to_string(), ..Target::of(&self.server) })
     }
 
-    /// There is nobody to measure, for this reason, which is handed back: with `--json`, a document says so as well.
-    pub fn nobody(&self, kind: Kind, program: Program, settings: Settings, why: Error) -> Error {
+    /// There is nobody to measure, for this reason, which is handed back: with `--json`, a document says so as well. If it
+    /// `searches` for a rate, it has tried none.
+    pub fn nobody(&self, kind: Kind, program: Program, settings: Settings, searches: bool, why: Error) -> Error {
+        if self.json {
+            // If that fails too, the first reason is the better one.
+            let _ = screen::print(self.nothing(kind, program, settings, searches, &why).text(true));
+        }
+        why
+    }
+
+    fn nothing(&self, kind: Kind, program: Program, settings: Settings, searches: bool, why: &Error) -> Measured {
         let has_schedule = settings.rate_per_second.is_some() || settings.interval_ns.is_some();
         let mut tally = Tally { from_schedule: has_schedule.then(Times::default), ..Tally::default() };
-        let errno = why.root_cause().downcast_ref::<Errno>();
-        tally.errors.count(errno.map_or(Trouble::ConnectFailed, |errno| Trouble::connecting(*errno)));
+        let errno = why.root_cause().downcast_ref().copied();
+        // Where there are no connections, a way that is missing, and what we are short of, are told as they are of a datagram.
+        let is_of_a_datagram = |errno: &Errno| {
+            let is_told_so = Trouble::sending(*errno) == Trouble::Unreachable || our_shortage(why).is_some();
+            program.transport == "udp" && is_told_so
+        };
+        if let Some(errno) = errno.filter(is_of_a_datagram) {
+            tally.errors.count(Trouble::sending(errno));
+            tally.causes.count(errno, || exit::plain(errno));
+        } else {
+            tally.errors.count(errno.map_or(Trouble::ConnectFailed, Trouble::connecting));
+        }
         let nothing = Rate::of(0, 0);
         let offered = has_schedule.then_some(nothing);
         let outcome = Outcome { ended: Ended::Failed, elapsed_ns: 0, offered, achieved: nothing };
         let head = Head::new(kind, program, Target::of(&self.server));
-        if self.json {
-            // If that fails too, the first reason is the better one.
-            let _ = screen::print(tally.report(head, settings, &outcome).text(true));
-        }
-        why
+        Measured { search: searches.then(Vec::new), ..tally.report(head, settings, &outcome) }
     }
 }
 
@@ -131,4 +147,47 @@ fn remedy(measured: &Measured, what: &str) -> Option<&'static str> {
     };
     let is_never_right = measured.account.received == 0 && measured.errors.corrupt > 0;
     measured.hint.or_else(of_the_first).or(is_never_right.then_some(ANOTHER_PREFIX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    /// What is told of a measurement that did not begin.
+    fn nothing(transport: &'static str, why: Error, searches: bool) -> serde_json::Value {
+        let Options { common } = Options::parse_from(["program", "localhost"]);
+        let program = Program { name: "program", version: "1", transport };
+        let measured = common.nothing(Kind::Load, program, Settings::default(), searches, &why);
+        serde_json::from_str(&measured.text(true)).unwrap()
+    }
+
+    #[test]
+    fn why_there_is_nobody_is_told_as_it_would_be_of_a_request() {
+        let network = exit::plain(Errno::NETUNREACH);
+        let shortage = exit::plain(Errno::MFILE);
+        for (transport, errno, error, cause) in [
+            ("udp", Errno::NETUNREACH, "unreachable", Some(network)),
+            ("udp", Errno::MFILE, "other", Some(shortage)),
+            ("udp", Errno::CONNREFUSED, "connect_refused", None),
+            ("udp", Errno::ACCESS, "connect_failed", None),
+            ("tcp", Errno::NETUNREACH, "connect_failed", None),
+            ("tcp", Errno::TIMEDOUT, "connect_timeout", None),
+        ] {
+            let report = nothing(transport, Error::new(errno).context("cannot reach localhost"), false);
+            let errors: u64 = report["errors"].as_object().unwrap().values().filter_map(|count| count.as_u64()).sum();
+            assert_eq!((errors, &report["errors"][error]), (1, &1.into()), "{report}");
+            let causes = cause.map(|cause| serde_json::json!({ "cause": cause, "count": 1 }));
+            assert_eq!(report["causes"], serde_json::Value::from_iter(causes), "{report}");
+        }
+        let report = nothing("udp", Error::msg("no such name"), false);
+        assert_eq!((&report["errors"]["connect_failed"], &report["search"]), (&1.into(), &serde_json::Value::Null));
+        assert_eq!(nothing("udp", Error::msg("no such name"), true)["search"], serde_json::json!([]));
+    }
 }

@@ -49,7 +49,7 @@ pub fn run(options: Options) -> Result<()> {
     be_punctual();
     let found = connect::to_any_timed(&common.server.host, common.server.port, common.timeout);
     let (connection, peer, took) =
-        found.map_err(|error| common.nobody(Kind::Ping, PROGRAM, options.settings(), error))?;
+        found.map_err(|error| common.nobody(Kind::Ping, PROGRAM, options.settings(), false, error))?;
     connect::prepare(&connection, &peer).context("cannot set the connection up")?;
     let (host, size, took_ns) = (&common.server.host, common.size, ns(took));
     let head = common.head(Kind::Ping, PROGRAM, &peer);

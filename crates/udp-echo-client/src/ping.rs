@@ -65,7 +65,7 @@ pub fn run(options: Options) -> Result<()> {
     common.trace.turn_on(NAME)?;
     let stop = Stop::on_signals()?;
     be_punctual();
-    let nobody = |error| common.nobody(Kind::Ping, PROGRAM, options.settings(), error);
+    let nobody = |error| common.nobody(Kind::Ping, PROGRAM, options.settings(), false, error);
     let peer = flow::find(&common.server.host, common.server.port, common.timeout).map_err(nobody)?;
     flow::fits(common.size, &peer)?;
     let flow = Flow::open(&peer, options.way).with_context(|| format!("cannot reach {peer}")).map_err(nobody)?;

@@ -64,10 +64,12 @@ fn run(options: Options) -> Result<()> {
             file: _file,
     } = open(&options)?;
     let stop = Stop::on_signals()?;
-    let tally = Arc::new(Tally::of(&sockets));
+    let local = getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
+    // The kernel's lists have no sockets of the file system.
+    let listed = sockets.iter().filter(|_| local.internet().is_some());
+    let tally = Arc::new(Tally::of(listed));
     #[cfg(unix)]
     let requests = Requests::on_usr1()?;
-    let local = getsockname(&sockets[0]).context("cannot tell the address of the socket")?;
     let rules = Rules {
         local: local.clone(),
         prefix: options.prefix.as_bytes().to_vec(),

@@ -48,7 +48,7 @@ pub struct Tally {
     /// Datagrams that never got here, because the kernel had no room for them: as it tells with those that did, and as its
     /// own lists have it.
     kernel_drops: [Counter; 2],
-    /// What finds the server's sockets in the kernel's lists.
+    /// What finds the server's sockets in the kernel's lists, those that are there.
     sockets: Vec<u64>,
 }
 

@@ -104,6 +104,22 @@ while True:
     }
 }
 
+/// That is nothing to be said of the server, and so there is no report, whether it is the only run or the first of a search.
+#[test]
+fn a_socket_that_breaks_ends_a_search_as_it_ends_a_load() {
+    let server = Server::start("udp-echo-server", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    for search in [None, Some("--find-rate")] {
+        let log = folder.path().join("strace");
+        let broken = ("recvmmsg", 1);
+        let Some(mut load) = crate::trace::strace::failing("udp-echo-client", broken, "EBADF", &log) else { return };
+        load.args(["load", &server.host(), &server.port(), "--json"]).args(search);
+        let outcome = crate::harness::run_command(load, b"");
+        assert_eq!((outcome.status.code(), outcome.text().as_str()), (Some(1), ""), "{outcome:?}");
+        assert!(outcome.stderr.contains(": cannot receive: "), "{outcome:?}");
+    }
+}
+
 /// What is answered by the wrong server is not answered by the right one, and does not end the search for it.
 #[test]
 fn of_a_name_with_two_addresses_the_one_that_answers_is_measured() {

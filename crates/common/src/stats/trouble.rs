@@ -39,6 +39,15 @@ impl Trouble {
         }
     }
 
+    /// Why a datagram got nowhere.
+    pub fn sending(errno: Errno) -> Trouble {
+        match errno {
+            Errno::CONNREFUSED => Trouble::ConnectRefused,
+            Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN => Trouble::Unreachable,
+            _ => Trouble::Other,
+        }
+    }
+
     /// Why a connection broke.
     pub fn connected(errno: Errno) -> Trouble {
         #[cfg(unix)]

@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let found = connect::to_any_timed(&common.server.host, common.server.port, common.timeout);
     let (connection, peer, took) =
-        found.map_err(|error| common.nobody(Kind::Load, PROGRAM, options.settings(), error))?;
+        found.map_err(|error| common.nobody(Kind::Load, PROGRAM, options.settings(), false, error))?;
     let head = common.head(Kind::Load, PROGRAM, &peer);
     if !common.json {
         screen::print_until(options.title(&head.target.address), &stop)?;

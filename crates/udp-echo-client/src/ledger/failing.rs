@@ -62,13 +62,9 @@ impl Ledger {
         if counts {
             self.tally.account.settle(fate);
         }
-        let trouble = match (fate, errno) {
-            (Fate::Refused, _) => Trouble::ConnectRefused,
-            (_, Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN) => Trouble::Unreachable,
-            _ => Trouble::Other,
-        };
+        let trouble = Trouble::sending(errno);
         self.blame(&request, trouble);
-        if fate != Fate::Refused {
+        if trouble != Trouble::ConnectRefused {
             self.tally.causes.count(errno, || told(errno, self.mtu));
         }
         self.is_answered(&request)

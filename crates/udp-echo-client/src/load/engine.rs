@@ -165,7 +165,7 @@ impl<'a> Engine<'a> {
                     self.go_on(flow, false)?;
                 }
             }
-            // What had come by then has been heard, even if a busy machine has let nobody look before.
+            // What had come by then has been looked at once more, even if a busy machine has let nobody look before.
             if now_ns >= end_ns {
                 return Ok(());
             }

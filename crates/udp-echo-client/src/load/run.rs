@@ -1,5 +1,7 @@
 //! A load from its options to its report.
 
+use std::cell::Cell;
+
 use anyhow::{Context, Result, bail};
 use common::exit;
 use common::listener::raise_descriptor_limit;
@@ -41,7 +43,7 @@ pub fn run(options: &Options) -> Result<()> {
         let bytes = bytes(common.size);
         bail!("cannot tell {at_once} requests apart: a number of {bytes} is the same again after {told_apart}");
     }
-    let nobody = |error| common.nobody(Kind::Load, PROGRAM, options.settings(options.rate), error);
+    let nobody = |error| common.nobody(Kind::Load, PROGRAM, options.settings(options.rate), options.find_rate, error);
     let peer = flow::find(&common.server.host, common.server.port, common.timeout).map_err(nobody)?;
     flow::fits(common.size, &peer)?;
     let train_bytes = common.size.saturating_mul(options.train as usize);
@@ -58,9 +60,15 @@ pub fn run(options: &Options) -> Result<()> {
         Ok(engine.tally().report(head, options.settings(rate), &outcome))
     };
     if options.find_rate {
-        let trial = |rate| measure(open(rate)?, rate);
+        let is_open = Cell::new(false);
+        let trial = |rate| {
+            let engine = open(rate)?;
+            is_open.set(true);
+            measure(engine, rate)
+        };
         let found = search::highest_rate(options.max_loss, &stop, !common.json, trial);
-        let (measured, found) = found.map_err(nobody)?;
+        // What goes wrong later is no matter of whether somebody is there.
+        let (measured, found) = found.map_err(|error| if is_open.get() { error } else { nobody(error) })?;
         let has_one = measured.search.iter().flatten().any(|trial| trial.passed);
         if common.json || has_one {
             let empty = if common.json { "" } else { "\n" };

@@ -16,58 +16,55 @@ const FIRST_RATE: u32 = 1000;
 const HIGHEST_RATE: u32 = 100_000_000;
 
 /// Makes runs at different rates. Returns the best that has passed, with all that were tried and how the search ended; where
-/// none has passed, the last that was tried. If no rate was found, or nobody is there any more, it says so besides.
+/// none has passed, the last that was tried. If no rate was found, nobody is there any more, or a later run came to nothing, it
+/// says so besides.
 ///
-/// Errors: not even the first run could be made.
+/// Errors: not even the first run could be made; stdout can't be written.
 pub fn highest_rate(
     max_loss: f64,
     stop: &Stop,
     says_more: bool,
     run: impl Fn(Option<u32>) -> Result<Measured>,
 ) -> Result<(Measured, Result<()>)> {
-    let mut tried = Vec::new();
-    let (mut best, mut last, mut broken) = (None, None, None);
-    let (mut passed_at, mut failed_at) = (0, None);
-    while let Some(rate) = next_rate(passed_at, failed_at) {
-        if tried.len() == MOST_TRIALS || stop.is_asked() {
-            break;
-        }
-        let measured = match run(Some(rate)) {
-            Ok(measured) => measured,
-            Err(error) => {
-                broken = Some(error);
-                break;
-            }
-        };
-        if stop.is_asked() {
-            last = last.or(Some(measured));
-            break;
-        }
-        let trial = judge(rate, &measured, max_loss);
+    let (mut rate, mut tried) = (FIRST_RATE, Vec::new());
+    let (mut passed_at, mut failed_at, mut broken) = (0, None, None);
+    // Who is asked to stop before this has begun ends it at once, and it tells so.
+    let mut measured = run(Some(rate))?;
+    let mut newest = None;
+    while !stop.is_asked() {
+        let this = newest.as_ref().unwrap_or(&measured);
+        broken = in_vain(this);
+        let trial = judge(rate, this, broken.is_some(), max_loss);
         if says_more {
             screen::print_until(format!("{trial}\n"), stop)?;
         }
         tried.push(trial);
         if trial.passed {
-            (passed_at, best) = (rate, Some(measured));
-            continue;
+            passed_at = rate;
+        } else {
+            failed_at = Some(rate);
         }
-        broken = in_vain(&measured);
-        (failed_at, last) = (Some(rate), Some(measured));
-        if broken.is_some() {
+        measured = newest.take().filter(|_| trial.passed || passed_at == 0).unwrap_or(measured);
+        if broken.is_some() || tried.len() == MOST_TRIALS {
             break;
+        }
+        let Some(next) = next_rate(passed_at, failed_at) else { break };
+        rate = next;
+        match run(Some(rate)) {
+            Ok(measured) => newest = Some(measured),
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
         }
     }
     let percent = max_loss * 100.0;
-    if says_more && best.is_some() {
+    if says_more && passed_at > 0 {
         // It has not looked any further, or could not.
         let name = if broken.is_some() || stop.is_asked() { "highest so far" } else { "highest rate" };
         let requests = if passed_at == 1 { "request" } else { "requests" };
         screen::print_until(format!("{name:<14} {passed_at:>9} {requests}/s: at most {percent} % missing\n"), stop)?;
     }
-    let Some(measured) = best.or(last) else {
-        return Err(broken.unwrap_or_else(|| anyhow!("cannot find a rate in so short a time")));
-    };
     let ended = match broken {
         Some(_) => Ended::Failed,
         None if stop.is_asked() => Ended::Signal,
@@ -96,11 +93,11 @@ fn next_rate(passed: u32, failed: Option<u32>) -> Option<u32> {
 }
 
 /// What was due and not sent, for want of time, is missing too: this was not the rate. Nor was it, if the server went away
-/// before the end, however little was missing until then, or was not there at all, however much may be missing.
-fn judge(rate: u32, measured: &Measured, max_loss: f64) -> Trial {
+/// before the end, however little was missing until then, or all was in vain, however much may be missing.
+fn judge(rate: u32, measured: &Measured, is_in_vain: bool, max_loss: f64) -> Trial {
     let offered = measured.offered.map_or(measured.account.sent, |offered| offered.requests);
     let missing = offered.saturating_sub(measured.account.received);
-    let is_cut_short = measured.ended == Ended::Failed || in_vain(measured).is_some();
+    let is_cut_short = is_in_vain || measured.ended == Ended::Failed;
     let passed = !is_cut_short && missing as f64 <= offered as f64 * max_loss;
     Trial { rate_per_second: u64::from(rate), offered, missing, passed }
 }
@@ -125,9 +122,19 @@ mod tests {
     #[test]
     fn a_run_that_was_cut_short_has_not_passed_however_little_was_missing() {
         for (ended, passes) in [(Ended::Duration, true), (Ended::Failed, false)] {
-            let trial = judge(1000, &run(ended), 0.01);
+            let trial = judge(1000, &run(ended), false, 0.01);
             assert_eq!((trial.offered, trial.missing, trial.passed), (1000, 1, passes));
         }
+        assert!(!judge(1000, &run(Ended::Duration), true, 1.0).passed);
+    }
+
+    #[test]
+    fn who_is_asked_to_stop_before_the_first_run_tells_that_and_blames_nobody() {
+        let stop = Stop::on_signals().unwrap();
+        stop.ask();
+        let (measured, outcome) = highest_rate(0.01, &stop, false, |_| Ok(run(Ended::Signal))).unwrap();
+        assert_eq!(outcome.unwrap_err().to_string(), "cannot find a rate in so short a time");
+        assert_eq!((measured.ended, measured.search.map(|tried| tried.len())), (Ended::Signal, Some(0)));
     }
 
     #[test]

@@ -124,6 +124,9 @@ fn without_an_address_there_is_a_document_of_nothing() {
             assert_eq!((status, &report["ended"], &report["target"]["address"]), (1, &"failed".into(), &"".into()));
             assert_eq!((account(&report, "sent"), &report["errors"]["connect_failed"]), (0, &1.into()), "{report}");
             assert_eq!(report["target"]["host"], host);
+            // Who looks for a rate has tried none.
+            let tried = report["search"].as_array().map(Vec::len);
+            assert_eq!(tried, use_.contains(&"--find-rate").then_some(0), "{report}");
             client(&arguments).assert().code(1).stderr(contains(said));
         }
     }
