@@ -33,10 +33,11 @@ impl Web<'_> {
         data.clear();
         response.write_head(&mut data, &self.date, &self.server.constant, persistence);
         let content = if is_head { None } else { response.write_content(&mut data) };
+        let may_close = is_all && request.is_ok() && wanted == Persistence::Closed;
         let then = match persistence {
             // Of a file much may still be on its way, and its client may say something before all has arrived; so may one
             // that doesn't know yet that this reply is the last.
-            Persistence::Closed if is_all && wanted == Persistence::Closed && content.is_none() => Some(Next::Close),
+            Persistence::Closed if may_close && content.is_none() => Some(Next::Close),
             Persistence::Closed => Some(Next::End),
             Persistence::Kept | Persistence::KeptOnRequest => None,
         };
