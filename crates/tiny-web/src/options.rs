@@ -164,9 +164,12 @@ impl Limits {
     }
 }
 
-/// What a client would ask for to get this file.
+/// What a client would ask for to get this file, which has no slash at its end, as a folder has.
 fn target(file: &str) -> Result<String, String> {
-    Ok(format!("/{}", file.trim_start_matches('/')))
+    match file.trim_matches('/') {
+        "" => Err("a file of DIR, such as index.html".to_owned()),
+        file => Ok(format!("/{file}")),
+    }
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
@@ -207,6 +210,14 @@ fn field(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_applications_page_is_no_folder() {
+        for file in ["app", "/app", "app/", "//app//"] {
+            assert_eq!(target(file), Ok("/app".to_owned()), "{file}");
+        }
+        assert!(target("/").is_err() && target("").is_err());
+    }
 
     #[test]
     fn a_field_is_a_name_and_a_value_and_none_of_the_servers() {
