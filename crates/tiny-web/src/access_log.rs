@@ -80,13 +80,10 @@ impl AccessLog {
 
 /// Nobody waits for a reader, should it be a FIFO.
 fn open(path: &Path) -> Result<Out> {
-    if path == Path::new("-") {
-        return Ok(Out { file: None, is_failing: false });
-    }
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let opened = File::options().append(true).create(true).custom_flags(nonblock).open(path);
-    let file = Some(opened.with_context(|| format!("cannot open {}", path.display()))?);
-    Ok(Out { file, is_failing: false })
+    let open = || File::options().append(true).create(true).custom_flags(nonblock).open(path);
+    let file = (path != Path::new("-")).then(open).transpose();
+    Ok(Out { file: file.with_context(|| format!("cannot open {}", path.display()))?, is_failing: false })
 }
 
 /// A line, but for how many bytes of content were sent.

@@ -166,10 +166,8 @@ impl Limits {
 
 /// What a client would ask for to get this file, which has no slash at its end, as a folder has.
 fn target(file: &str) -> Result<String, String> {
-    match file.trim_matches('/') {
-        "" => Err("a file of DIR, such as index.html".to_owned()),
-        file => Ok(format!("/{file}")),
-    }
+    let file = file.trim_matches('/');
+    if file.is_empty() { Err("a file of DIR, such as index.html".to_owned()) } else { Ok(format!("/{file}")) }
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
