@@ -24,8 +24,8 @@ const FILES_AT_LEAST: usize = 2;
 const FILES_KEPT_OPEN: usize = 16;
 const PLENTY: u64 = 1000;
 
-/// Enough for a loop, whose turns go on in no depth. The system's usual 2 to 8 MiB would let memory be used up by address space
-/// that is never touched.
+/// Enough for a loop, in which no calls go deep. The usual 2 MiB would let memory be used up by address space that is never
+/// touched.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// What an address may have of the connections, but 8, as a browser opens six. Of very few, it may have half.

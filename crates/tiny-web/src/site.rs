@@ -204,6 +204,6 @@ fn redirect(target: &str) -> Response {
 
 /// Whether a target may be an application's page: a name with a dot in it is a file's.
 fn is_page(target: &str, dotfiles: bool) -> bool {
-    LocalPath::of_target(target, dotfiles)
-        .is_ok_and(|path| !path.names().last().is_some_and(|name| name.contains(&b'.')))
+    let path = LocalPath::of_target(target, dotfiles);
+    path.is_ok_and(|path| path.names().last().is_none_or(|name| !name.contains(&b'.')))
 }

@@ -22,7 +22,7 @@ use httpdate::fmt_http_date;
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::client::Client;
-use crate::options::Limits;
+use crate::options::ClientLimits;
 use crate::places::Places;
 use crate::request;
 use crate::response::Constant;
@@ -52,7 +52,7 @@ pub struct Server {
     /// How long the server bears with a client between requests, and how it stops.
     pub patience: Patience,
     /// How long it bears with one otherwise, among others.
-    pub limits: Limits,
+    pub limits: ClientLimits,
     /// What a request may have of everything.
     pub heads: request::Limits,
     /// How many connections an address may have.
