@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
@@ -22,12 +21,16 @@ use crate::status::Status;
 /// Where the lines go.
 pub struct AccessLog {
     path: PathBuf,
-    /// None: it is `-`, stdout. What there is no room for is lost.
-    file: Mutex<Option<File>>,
-    /// The last line could not be written, which has been said.
-    is_failing: AtomicBool,
+    out: Mutex<Out>,
     /// SIGHUP says that the file has been moved away, and is to be opened anew.
     pub requests: Requests,
+}
+
+struct Out {
+    /// None: it is `-`, stdout. What there is no room for is lost.
+    file: Option<File>,
+    /// The last line could not be written, or not to its end, which has been said.
+    is_failing: bool,
 }
 
 impl AccessLog {
@@ -38,8 +41,8 @@ impl AccessLog {
         // By its full name, so that it can be opened again wherever the process is.
         let path =
             if path == Path::new("-") { path.to_owned() } else { absolute(path).unwrap_or_else(|_| path.to_owned()) };
-        let file = Mutex::new(open(&path)?);
-        Ok(AccessLog { path, file, is_failing: AtomicBool::new(false), requests: Requests::on_hangup()? })
+        let out = Mutex::new(open(&path)?);
+        Ok(AccessLog { path, out, requests: Requests::on_hangup()? })
     }
 
     /// The folder that its file is in.
@@ -50,37 +53,37 @@ impl AccessLog {
     /// Opens the file anew.
     pub fn reopen(&self) {
         match open(&self.path) {
-            Ok(new) => *self.file() = new,
+            Ok(new) => *self.out() = new,
             Err(error) => log::line(crate::NAME, exit::describe(&error)),
         }
     }
 
     /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
     pub fn write(&self, line: &str) {
-        let written = match &mut *self.file() {
-            None => return listener::say(line),
-            Some(file) => file.write_all(line.as_bytes()),
-        };
-        let was_failing = self.is_failing.swap(written.is_err(), Ordering::Relaxed);
+        let mut out = self.out();
+        let was_failing = out.is_failing;
+        let Some(file) = &mut out.file else { return listener::say(line) };
+        // What there was no room for may have begun a line.
+        let written = file.write_all([if was_failing { "\n" } else { "" }, line].concat().as_bytes());
+        out.is_failing = written.is_err();
+        drop(out);
         if let (Err(error), false) = (written, was_failing) {
             let error = anyhow::Error::from(error).context(format!("cannot write {}", self.path.display()));
             log::client(crate::NAME, exit::describe(&error));
         }
     }
 
-    fn file(&self) -> MutexGuard<'_, Option<File>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// None: it is stdout. Nobody waits for a reader, should it be a FIFO.
-fn open(path: &Path) -> Result<Option<File>> {
-    if path == Path::new("-") {
-        return Ok(None);
-    }
+/// Nobody waits for a reader, should it be a FIFO.
+fn open(path: &Path) -> Result<Out> {
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let opened = File::options().append(true).create(true).custom_flags(nonblock).open(path);
-    opened.map(Some).with_context(|| format!("cannot open {}", path.display()))
+    let open = || File::options().append(true).create(true).custom_flags(nonblock).open(path);
+    let file = (path != Path::new("-")).then(open).transpose();
+    Ok(Out { file: file.with_context(|| format!("cannot open {}", path.display()))?, is_failing: false })
 }
 
 /// A line, but for how many bytes of content were sent.

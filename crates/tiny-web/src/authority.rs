@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 pub fn is_authority(text: &[u8]) -> bool {
     let at = |wanted: u8| text.iter().position(|&byte| byte == wanted);
     let (is_host, after) = match (text, at(b']')) {
-        ([b'[', ..], Some(end)) => (is_ipv6(&text[1..end]), &text[end + 1..]),
+        ([b'[', ..], Some(end)) => (is_ip_literal(&text[1..end]), &text[end + 1..]),
         _ => {
             let (name, after) = text.split_at(at(b':').unwrap_or(text.len()));
             (name.iter().all(|&byte| byte == b'%' || is_of_name(byte)) && is_well_encoded(name), after)
@@ -15,8 +15,14 @@ pub fn is_authority(text: &[u8]) -> bool {
     is_host && (after.is_empty() || after.strip_prefix(b":").is_some_and(|port| port.iter().all(u8::is_ascii_digit)))
 }
 
-fn is_ipv6(literal: &[u8]) -> bool {
-    std::str::from_utf8(literal).is_ok_and(|literal| literal.parse::<Ipv6Addr>().is_ok())
+/// An address of IPv6, or of the future: IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+fn is_ip_literal(literal: &[u8]) -> bool {
+    let mut parts = literal.splitn(2, |&byte| byte == b'.');
+    let (Some([b'v' | b'V', version @ ..]), Some(rest)) = (parts.next(), parts.next()) else {
+        return std::str::from_utf8(literal).is_ok_and(|literal| literal.parse::<Ipv6Addr>().is_ok());
+    };
+    let is_version = !version.is_empty() && version.iter().all(u8::is_ascii_hexdigit);
+    is_version && !rest.is_empty() && rest.iter().all(|&byte| byte == b':' || is_of_name(byte))
 }
 
 /// unreserved / sub-delims
@@ -36,7 +42,20 @@ mod tests {
 
     #[test]
     fn authorities_and_what_is_none() {
-        for good in ["", "a", "a:", "a:80", "192.0.2.7", "[::1]", "[::1]:80", "a%20b", "a_b!$"] {
+        for good in [
+            "",
+            "a",
+            "a:",
+            "a:80",
+            "192.0.2.7",
+            "[::1]",
+            "[::1]:80",
+            "[::192.0.2.7]",
+            "[v1.x]",
+            "[V1f.a:b.c]:80",
+            "a%20b",
+            "a_b!$",
+        ] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
         for bad in [
@@ -49,8 +68,11 @@ mod tests {
             "[]",
             "[a]",
             "[v1]",
-            "[v1.a:b]",
+            "[v1.]",
             "[v.a]",
+            "[vg.a]",
+            "[v1.a/b]",
+            "[v1.é]",
             "a%",
             "a%4",
             "a%zz",

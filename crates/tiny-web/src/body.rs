@@ -79,7 +79,7 @@ impl BodyReader {
             } else {
                 if self.ends_line(input[at])? {
                     let line = std::mem::take(&mut self.line);
-                    self.state = self.after(line.strip_suffix(b"\r").unwrap_or(&line))?;
+                    self.state = self.state_after(line.strip_suffix(b"\r").unwrap_or(&line))?;
                 }
                 at += 1;
             }
@@ -107,7 +107,7 @@ impl BodyReader {
     }
 
     /// What comes after this line.
-    fn after(&mut self, line: &[u8]) -> Result<State, Status> {
+    fn state_after(&mut self, line: &[u8]) -> Result<State, Status> {
         match self.state {
             State::DataEnd => Ok(State::Size),
             State::Trailer if line.is_empty() => Ok(State::Done),

@@ -1,5 +1,6 @@
-//! The files that were asked for in this second, with their heads ready: so each is looked at once a second at most, and a
-//! change goes unnoticed for no longer.
+//! The files that were asked for in this second, with their heads ready: so each file is looked at once a second at most,
+//! and a change goes unnoticed for no longer. In the next second all is looked at anew, and read: whether a file is still the one to
+//! send depends on its neighbours too, and to ask for those is most of the work.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,13 +9,13 @@ use crate::coding::Wanted;
 use crate::path::LocalPath;
 use crate::representation::{Content, Representation};
 
-/// When there are more, or they take more memory, it begins anew: whoever asks for so many different files gains nothing from it
-/// anyway. So many of the largest that are read fit, or the longest list that there can be.
+/// When there would be more, or they would take more memory, it begins anew: whoever asks for so many different files gains
+/// nothing from it anyway. There is room for so many of the largest that are read, or for the longest list that there can be.
 const MOST_FILES: usize = 1024;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// What a file is kept by: its path, and which version of it is wanted.
-pub type Key = (LocalPath, Wanted);
+type Key = (LocalPath, Wanted);
 
 /// The files that one loop keeps.
 pub struct Cache {
@@ -76,11 +77,10 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::folder::SMALL_BYTES;
-    use crate::representation::Manner;
+    use crate::representation::{Manner, SMALL_BYTES};
 
     fn page(bytes: usize) -> Arc<Representation> {
-        Arc::new(Representation::of_page("a".repeat(bytes), "", "text/plain", ""))
+        Arc::new(Representation::of_page("a".repeat(bytes), None, "text/plain", ""))
     }
 
     fn key(path: &str) -> Key {

@@ -17,28 +17,25 @@ pub struct Client<'a> {
     pub renewed: bool,
     /// There was too much for one turn: what is left of the input will be looked at in the next.
     pub is_put_off: bool,
-    /// Received, and not yet used: the beginning of a head, or requests that wait until a reply is sent.
-    pub input: Vec<u8>,
-    /// How far the search for the head's end has got.
-    pub end: HeadEnd,
+    /// Received, and not yet used: the beginning of a head, or requests that wait until a reply is sent, or another turn. And how
+    /// far the search for the head's end has got.
+    pub input: Option<Box<(Vec<u8>, HeadEnd)>>,
     /// The head of a request whose body is being read past.
     pub held: Option<Box<(Vec<u8>, BodyReader)>>,
-    /// A reply that the kernel had no room for.
+    /// A reply that goes on, once there is room for it, or in the next turn.
     pub reply: Option<Box<Reply>>,
 }
 
 impl<'a> Client<'a> {
     /// One that has just come.
     pub fn new(peer: Peer, place: Place<'a>) -> Client<'a> {
-        let (input, end) = (Vec::new(), HeadEnd::default());
         Client {
             peer,
             _place: place,
             leaving: None,
             renewed: true,
             is_put_off: false,
-            input,
-            end,
+            input: None,
             held: None,
             reply: None,
         }
@@ -46,6 +43,6 @@ impl<'a> Client<'a> {
 
     /// Whether a request has begun, and not been understood yet.
     pub fn has_begun(&self) -> bool {
-        self.held.is_some() || has_begun(&self.input)
+        self.held.is_some() || self.input.as_ref().is_some_and(|input| has_begun(&input.0))
     }
 }

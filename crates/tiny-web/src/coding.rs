@@ -1,12 +1,10 @@
 //! Files that are there compressed already: `page.html.br`, `page.html.zst` and `page.html.gz` beside `page.html`, and which
 //! of them a client wants. RFC 9110, section 12.5.3.
 
-use std::hash::{Hash, Hasher};
-
 use crate::request::Fields;
 
 /// A content coding: the name that HTTP has for it, and what comes behind the file's name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Coding {
     pub name: &'static str,
     pub suffix: &'static str,
@@ -20,7 +18,7 @@ pub static CODINGS: [Coding; 3] = [
 ];
 
 /// The codings that a client takes rather than the file as it is, the most wanted first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wanted([Option<&'static Coding>; CODINGS.len()]);
 
 impl Wanted {
@@ -46,11 +44,6 @@ impl Wanted {
     pub fn codings(self) -> impl Iterator<Item = &'static Coding> {
         self.0.into_iter().flatten()
     }
-}
-
-/// In a table of files, the path tells nearly all of them apart.
-impl Hash for Wanted {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// A name, and how much it is wanted, in thousandths. What can't be read as a weight is 0.

@@ -10,25 +10,26 @@ use crate::status::Status;
 
 /// What a version of a file is known by.
 pub struct Validators {
-    /// In its quotes, and always a strong one; empty if there is none, which no client's can match.
-    pub etag: String,
+    /// In its quotes, and always a strong one.
+    pub etag: Option<String>,
     /// In whole seconds, and not in the future: RFC 9110, section 8.8.2.1.
     pub modified: Option<SystemTime>,
 }
 
 /// Weighs the preconditions of a GET or a HEAD: 304 or 412. None: answer as if there were none.
 pub fn verdict(fields: &Fields, current: &Validators) -> Option<Status> {
+    let etag = current.etag.as_deref();
     let has = |name: &str| fields.values(name).next().is_some();
     let date = |name: &str| fields.only(name).and_then(parse_date).zip(current.modified);
     // Steps 1 and 2.
     let fails = if has("if-match") {
-        !matches(fields, "if-match", &current.etag, false)
+        !matches(fields, "if-match", etag, false)
     } else {
         date("if-unmodified-since").is_some_and(|(since, modified)| modified > since)
     };
     // Steps 3 and 4.
     let has_it = if has("if-none-match") {
-        matches(fields, "if-none-match", &current.etag, true)
+        matches(fields, "if-none-match", etag, true)
     } else {
         date("if-modified-since").is_some_and(|(since, modified)| modified <= since)
     };
@@ -41,7 +42,7 @@ pub fn range_counts(fields: &Fields, current: &Validators, now: SystemTime) -> b
     let mut values = fields.values("if-range");
     match (values.next(), values.next()) {
         (None, _) => true,
-        (Some(value), None) if value.starts_with(b"\"") => value == current.etag.as_bytes(),
+        (Some(value), None) if value.starts_with(b"\"") => Some(value) == current.etag.as_ref().map(String::as_bytes),
         (Some(value), None) => parse_date(value).zip(current.modified).is_some_and(|(date, modified)| {
             date == modified && now.duration_since(modified).is_ok_and(|age| age > Duration::from_secs(1))
         }),
@@ -51,10 +52,9 @@ pub fn range_counts(fields: &Fields, current: &Validators, now: SystemTime) -> b
 
 /// Whether one of a list of ETags, or `*`, is the current one. Weakly compared, `W/` makes no difference; strongly, a weak
 /// one matches nothing: section 8.8.3.2.
-fn matches(fields: &Fields, name: &str, etag: &str, weakly: bool) -> bool {
-    fields.values(name).any(|value| {
-        value == b"*" || entity_tags(value).any(|(is_weak, tag)| tag == etag.as_bytes() && (weakly || !is_weak))
-    })
+fn matches(fields: &Fields, name: &str, etag: Option<&str>, weakly: bool) -> bool {
+    let is_it = |(is_weak, tag): (bool, &[u8])| etag.map(str::as_bytes) == Some(tag) && (weakly || !is_weak);
+    fields.values(name).any(|value| value == b"*" || entity_tags(value).any(is_it))
 }
 
 /// `1#entity-tag`, where a tag may have commas in it; ends at the first thing that is none. Each is weak or not.
@@ -91,7 +91,7 @@ mod tests {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
         let mut room = NO_FIELDS;
         let request = request::read(head.as_bytes(), &mut room, &Limits::USUAL).expect(fields);
-        then(&request.fields, &Validators { etag: "\"a,b\"".to_owned(), modified: Some(modified()) })
+        then(&request.fields, &Validators { etag: Some("\"a,b\"".to_owned()), modified: Some(modified()) })
     }
 
     #[test]

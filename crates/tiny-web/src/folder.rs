@@ -20,13 +20,11 @@ use rustix::fd::BorrowedFd;
 use crate::coding::{CODINGS, Coding, Wanted};
 use crate::listing::Line;
 use crate::path::{LocalPath, is_shown};
-use crate::representation::{Content, Manner, Representation, content_type};
+use crate::representation::{Content, Manner, Representation, SMALL_BYTES, content_type};
 use crate::status::Status;
 
 /// The file that stands for its folder.
 const INDEX: &str = "index.html";
-/// Files up to here are read, and sent with their head at once. For larger ones, the kernel's own copying is cheaper.
-pub const SMALL_BYTES: u64 = 32 * 1024;
 /// A folder with more is shown in part: a page of so many lines is more than anybody reads.
 const MOST_LINES: usize = 10_000;
 
@@ -34,21 +32,19 @@ const MOST_LINES: usize = 10_000;
 pub struct Folder {
     root: Dir,
     /// How files may be kept by clients, as a whole field.
-    pub cache_control: String,
-    /// Whether names that begin with a dot are shown.
-    pub dotfiles: bool,
+    cache_control: String,
 }
 
 impl Folder {
     /// Opens the root. Later renames don't matter: it's this folder, wherever it goes.
     ///
     /// Errors: `cannot open DIR: …` when it's not there, or not a folder.
-    pub fn open(path: &Path, cache_control: String, dotfiles: bool) -> Result<Folder> {
+    pub fn open(path: &Path, cache_control: String) -> Result<Folder> {
         let root = Dir::open_ambient_dir(path, ambient_authority());
         // One that can be opened, but nothing in it, is of no use.
         let root = root.and_then(|root| root.metadata(".").map(|_| root));
         let root = root.with_context(|| format!("cannot open {}", path.display()))?;
-        Ok(Folder { root, cache_control, dotfiles })
+        Ok(Folder { root, cache_control })
     }
 
     /// The root's descriptor.
@@ -58,8 +54,8 @@ impl Folder {
 
     /// Finds what `path` leads to: of a file, the version that is `wanted`. None: it is a folder without an index.
     ///
-    /// Errors: 404 for what is not there, leads out of the root, or is neither a file nor a folder; 301 for a folder, asked for
-    /// without its slash: relative links in its page would lead astray; 403 for what the system doesn't let us read; 503 when
+    /// Errors: 404 for what is not there, leads out of the root, or is neither a file nor a folder; 301 for a folder that was asked
+    /// for without its slash, which is another target's page: relative links in it would lead astray; 403 for what the system doesn't let us read; 503 when
     /// descriptors or memory have run out, and 500 when the machine is in other trouble: these two are said on stderr.
     pub fn find(
         &self,
@@ -104,14 +100,12 @@ impl Folder {
             .codings()
             .filter(|coding| there.contains(coding))
             .find_map(|coding| Some((Some(coding), self.open_file(&beside(coding)).ok()?)));
-        let (coding, (file, metadata)) = match neighbour {
-            Some(neighbour) => neighbour,
-            None => (None, self.open_file(below)?),
-        };
+        let itself = || self.open_file(below).map(|file| (None, file));
+        let (coding, (file, metadata)) = neighbour.map_or_else(itself, Ok)?;
         let content = if metadata.len() <= SMALL_BYTES {
             let mut bytes = Vec::with_capacity(metadata.len() as usize);
-            // It may have grown since, or shrunk.
-            file.take(SMALL_BYTES).read_to_end(&mut bytes).map_err(|error| failed(below, error))?;
+            // It may have shrunk since; what it has grown by is the next version's.
+            file.take(metadata.len()).read_to_end(&mut bytes).map_err(|error| failed(below, error))?;
             Content::Bytes(bytes)
         } else {
             Content::File(file)
@@ -132,11 +126,11 @@ impl Folder {
         if opened.1.is_file() { Ok(opened) } else { Err(Status::NOT_FOUND) }
     }
 
-    /// What is in a folder, of what is shown: files and folders, and links to those. Not more than a page of them; whether
-    /// that was all.
+    /// What is in a folder, of what is shown: files and folders, and links to those; those that begin with a dot, if there are
+    /// `dotfiles`. Not more than a page of them; whether that was all.
     ///
     /// Errors: as [`Folder::find`].
-    pub fn lines(&self, path: &LocalPath) -> Result<(Vec<Line>, bool), Status> {
+    pub fn lines(&self, path: &LocalPath, dotfiles: bool) -> Result<(Vec<Line>, bool), Status> {
         let below = path.below_root();
         let failed = |error| failed(below, error);
         let folder = self.root.open_dir(below).map_err(failed)?;
@@ -148,7 +142,7 @@ impl Folder {
         for entry in folder.entries().map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let bytes = name.as_encoded_bytes();
-            if !is_shown(bytes, path.is_root(), self.dotfiles) {
+            if !is_shown(bytes, path.is_root(), dotfiles) {
                 continue;
             }
             if lines.len() == MOST_LINES {

@@ -3,7 +3,7 @@
 //!
 //! This file makes the listening socket. The way of a request from there: `serve.rs` has the event loops, which accept its
 //! connection, `web.rs` receives it, `request.rs` understands it, `site.rs` finds what to answer, with `path.rs` and
-//! `folder.rs`, and `response.rs` makes bytes of that, which `web.rs` sends.
+//! `folder.rs`, and `response.rs` makes bytes of that, which `outgoing.rs` sends.
 
 #![forbid(unsafe_code)]
 #![cfg(unix)]

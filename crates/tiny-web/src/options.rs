@@ -17,26 +17,26 @@ use crate::request::{self, MOST_FIELDS, is_token};
 pub struct Options {
     /// Folder with the files to show; without one, the lecture's "Hello world!" page
     #[arg(value_name = "DIR")]
-    pub folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) door: cli::Door,
 
     /// Write a line for each request to FILE, in the Combined format; - for stdout. SIGHUP opens FILE anew
     #[arg(long, value_name = "FILE|-")]
-    pub log: Option<PathBuf>,
+    pub(crate) log: Option<PathBuf>,
 
     /// Event loops, each a thread [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub workers: Option<u16>,
+    pub(crate) workers: Option<u16>,
 
     /// Don't give up the right to all files but those of DIR (Linux: Landlock)
     #[arg(long)]
-    pub no_sandbox: bool,
+    pub(crate) no_sandbox: bool,
 
     /// How long requests in flight may take to finish when the server is asked to stop
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 
     #[command(flatten)]
     pub(crate) trace: cli::Trace,
@@ -45,7 +45,7 @@ pub struct Options {
     pub(crate) show: Show,
 
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: ClientLimits,
 }
 
 /// How the folder is shown.
@@ -105,7 +105,7 @@ impl Show {
 /// What a client may have of everything.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
-pub struct Limits {
+pub struct ClientLimits {
     /// Clients that may wait to be accepted; the system may allow fewer (net.core.somaxconn)
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(i32).range(1..=65_535))]
     pub backlog: i32,
@@ -152,7 +152,7 @@ pub struct Limits {
     pub slow_timeout: Duration,
 }
 
-impl Limits {
+impl ClientLimits {
     /// What a request may have of everything.
     pub fn of_requests(&self) -> request::Limits {
         request::Limits {
@@ -164,9 +164,10 @@ impl Limits {
     }
 }
 
-/// What a client would ask for to get this file.
+/// What a client would ask for to get this file, which has no slash at its end, as a folder has.
 fn target(file: &str) -> Result<String, String> {
-    Ok(format!("/{}", file.trim_start_matches('/')))
+    let file = file.trim_matches('/');
+    if file.is_empty() { Err("a file of DIR, such as index.html".to_owned()) } else { Ok(format!("/{file}")) }
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
@@ -207,6 +208,14 @@ fn field(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_applications_page_is_no_folder() {
+        for file in ["app", "/app", "app/", "//app//"] {
+            assert_eq!(target(file), Ok("/app".to_owned()), "{file}");
+        }
+        assert!(target("/").is_err() && target("").is_err());
+    }
 
     #[test]
     fn a_field_is_a_name_and_a_value_and_none_of_the_servers() {

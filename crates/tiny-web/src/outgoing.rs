@@ -93,7 +93,7 @@ impl Extent {
                 }
                 Err(Errno::AGAIN) => return Ok(Some(Next::Room)),
                 Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).context("cannot send a file to its end"),
+                Err(errno) => return Err(errno).context("cannot send all of it"),
             }
         }
         // There may be room, but it is somebody else's turn.

@@ -30,11 +30,11 @@ impl LocalPath {
     /// `..`, other names that begin with a dot unless there are `dotfiles`, and names with a backslash or an encoded slash;
     /// 421 for `https://`.
     pub fn of_target(target: &str, dotfiles: bool) -> Result<LocalPath, Status> {
-        let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
-        let encoded_path = strip_authority(without_query)?;
         if target.as_bytes().contains(&b'#') {
             return Err(Status::BAD_REQUEST);
         }
+        let without_query = target.split_once('?').map_or(target, |(before, _query)| before);
+        let encoded_path = strip_authority(without_query)?;
         let mut path = Vec::with_capacity(encoded_path.len());
         // All are looked at before one is refused: a path that is malformed anywhere is malformed.
         let mut is_refused = false;
@@ -193,6 +193,7 @@ mod tests {
             ("https://localhost/a", "421"),
             ("HTTPS://localhost", "421"),
             ("https:///a", "400"),
+            ("https://localhost/#", "400"),
             ("http:///a", "400"),
             ("http://:80/a", "400"),
             ("http://a@b/c", "400"),

@@ -9,7 +9,7 @@ pub enum Part {
     Whole,
     Bytes(Range<u64>),
     /// 416: there is no such part, or what was asked for is no range.
-    None,
+    Missing,
 }
 
 /// The part of so many bytes that a field asks for:
@@ -29,7 +29,7 @@ pub fn part(value: &[u8], length: u64) -> Part {
     match ranges.as_deref() {
         Some([range]) if !range.is_empty() => Part::Bytes(range.clone()),
         Some([_, _, ..]) => Part::Whole,
-        _ => Part::None,
+        _ => Part::Missing,
     }
 }
 
@@ -76,20 +76,20 @@ mod tests {
             ("lines=0-1", 10, Part::Whole),
             ("bytes", 10, Part::Whole),
             ("", 10, Part::Whole),
-            ("bytes=10-", 10, Part::None),
-            ("bytes=99999999999999999999999-", 10, Part::None),
-            ("bytes=-0", 10, Part::None),
-            ("bytes=0-", 0, Part::None),
-            ("bytes=-5", 0, Part::None),
-            ("bytes=", 10, Part::None),
-            ("bytes=-", 10, Part::None),
-            ("bytes=a-b", 10, Part::None),
-            ("bytes=5-2", 10, Part::None),
-            ("bytes=0 - 1", 10, Part::None),
-            ("bytes=+0-1", 10, Part::None),
-            ("bytes=0--1", 10, Part::None),
-            ("bytes=0-1,x", 10, Part::None),
-            ("bytes=x,0-1", 10, Part::None),
+            ("bytes=10-", 10, Part::Missing),
+            ("bytes=99999999999999999999999-", 10, Part::Missing),
+            ("bytes=-0", 10, Part::Missing),
+            ("bytes=0-", 0, Part::Missing),
+            ("bytes=-5", 0, Part::Missing),
+            ("bytes=", 10, Part::Missing),
+            ("bytes=-", 10, Part::Missing),
+            ("bytes=a-b", 10, Part::Missing),
+            ("bytes=5-2", 10, Part::Missing),
+            ("bytes=0 - 1", 10, Part::Missing),
+            ("bytes=+0-1", 10, Part::Missing),
+            ("bytes=0--1", 10, Part::Missing),
+            ("bytes=0-1,x", 10, Part::Missing),
+            ("bytes=x,0-1", 10, Part::Missing),
             ("bytes 0-1", 10, Part::Whole),
         ];
         for (value, length, expected) in table {

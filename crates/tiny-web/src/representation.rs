@@ -26,6 +26,9 @@ pub struct Representation {
     pub content_fields: String,
 }
 
+/// Files up to here are read, and sent with their head at once. For larger ones, the kernel's own copying is cheaper.
+pub const SMALL_BYTES: u64 = 32 * 1024;
+
 /// Where the bytes are.
 pub enum Content {
     Bytes(Vec<u8>),
@@ -47,9 +50,9 @@ pub struct Manner<'a> {
 impl Representation {
     /// A page of the server's own. With an `etag` it never changes. Without one, it was made a moment ago and will be made anew
     /// in another: it has no version.
-    pub fn of_page(page: String, etag: &str, content_type: &str, cache_control: &str) -> Representation {
+    pub fn of_page(page: String, etag: Option<String>, content_type: &str, cache_control: &str) -> Representation {
         let manner = Manner { content_type, coding: None, varies: false, cache_control };
-        let (length, validators) = (page.len() as u64, Validators { etag: etag.to_owned(), modified: None });
+        let (length, validators) = (page.len() as u64, Validators { etag, modified: None });
         Representation::new(Content::Bytes(page.into_bytes()), length, validators, &manner)
     }
 
@@ -65,13 +68,13 @@ impl Representation {
         // HTTP has no way to write a date before 1970.
         let seconds = u64::try_from(metadata.mtime()).ok();
         let modified = seconds.map(|seconds| (SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).min(now));
-        Representation::new(content, length, Validators { etag, modified }, manner)
+        Representation::new(content, length, Validators { etag: Some(etag), modified }, manner)
     }
 
     fn new(content: Content, length: u64, validators: Validators, manner: &Manner) -> Representation {
         let field =
             |name: &str, value: Option<&str>| value.map_or(String::new(), |value| format!("{name}: {value}\r\n"));
-        let etag = Some(validators.etag.as_str()).filter(|etag| !etag.is_empty());
+        let etag = validators.etag.as_deref();
         let vary = manner.varies.then_some("Accept-Encoding");
         let modified = validators.modified.map(fmt_http_date);
         Representation {

@@ -26,7 +26,7 @@ pub struct Limits {
 
 /// Room for the fields of a head: more than browsers send, cookies and all.
 pub const MOST_FIELDS: usize = 128;
-pub type Room<'a> = [httparse::Header<'a>; MOST_FIELDS];
+type Room<'a> = [httparse::Header<'a>; MOST_FIELDS];
 pub const NO_FIELDS: Room<'static> = [httparse::EMPTY_HEADER; MOST_FIELDS];
 
 impl Limits {

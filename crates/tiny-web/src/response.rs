@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::folder::SMALL_BYTES;
 use crate::options::Show;
 use crate::outgoing::Extent;
 use crate::page::{self, HTML};
-use crate::representation::{Content, Representation};
+use crate::representation::{Content, Representation, SMALL_BYTES};
 use crate::request::Persistence;
 use crate::status::Status;
 
@@ -58,7 +57,7 @@ impl Response {
 
     /// A response that says no more than its status.
     pub fn of_status(status: Status) -> Response {
-        let page = Representation::of_page(page::saying(status.text()), "", HTML, "");
+        let page = Representation::of_page(page::saying(status.text()), None, HTML, "");
         Response::of_file(status, &Arc::new(page))
     }
 

@@ -12,10 +12,10 @@ use crate::options::Options;
 use crate::web::{Server, Web};
 
 /// Descriptors that are not for connections: stdin, stdout, stderr, the folder, the listener, the signals' pipe (5), and a client
-/// that is about to take another's place; for a log, and opening it anew (3, but one of the signals' fewer); for a trace file; and
+/// that is about to take another's place; for a log, and opening it anew (4, but one of the signals' fewer); for a trace file; and
 /// two for each loop.
 const OTHER_DESCRIPTORS: usize = 11;
-const DESCRIPTORS_OF_A_LOG: usize = 2;
+const DESCRIPTORS_OF_A_LOG: usize = 3;
 const DESCRIPTORS_A_LOOP: usize = 2;
 /// Of the others, one in eight is for a file that is sent; two at least. Should all of these be open, the answer is 503.
 const FILES_SHARE: usize = 8;
@@ -23,6 +23,10 @@ const FILES_AT_LEAST: usize = 2;
 /// Large files that a loop keeps open, where there are descriptors in plenty; where there aren't, one loop has to do.
 const FILES_KEPT_OPEN: usize = 16;
 const PLENTY: u64 = 1000;
+
+/// Enough for a loop, in which no calls go deep. The usual 2 MiB would let memory be used up by address space that is never
+/// touched.
+const STACK_BYTES: usize = 256 * 1024;
 
 /// What an address may have of the connections, but 8, as a browser opens six. Of very few, it may have half.
 const SHARE: usize = 4;
@@ -77,5 +81,7 @@ pub fn serve(listener: OwnedFd, server: &Server, bounds: &Bounds, ready: impl Fn
     }
     listener::leave_one_for_a_client(&listener)?;
     loops[0].accept_from(listener, false)?;
-    thread::scope(|scope| run_all(loops, |work| thread::Builder::new().spawn_scoped(scope, work), ready))
+    thread::scope(|scope| {
+        run_all(loops, |work| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work), ready)
+    })
 }

@@ -22,7 +22,7 @@ use crate::response::Response;
 use crate::status::Status;
 
 /// What is served, to anybody.
-pub const ALLOWED: &str = "GET, HEAD, OPTIONS";
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
 /// Whether requests with this method may be answered with what they ask for.
 pub fn is_served(method: &str) -> bool {
     ALLOWED.split(", ").any(|allowed| allowed == method)
@@ -37,9 +37,8 @@ const NOT_FOUND_PAGE: &str = "/404.html";
 pub struct Site {
     /// The files of a folder.
     pub folder: Option<Folder>,
-    /// Else the lecture's page, at `/`, and its icon.
-    page: Arc<Representation>,
-    icon: Arc<Representation>,
+    /// Else the lecture's page and its icon, each with its path.
+    own: [(&'static [u8], Arc<Representation>); 2],
     pub show: Show,
 }
 
@@ -49,23 +48,22 @@ impl Site {
     /// Errors: the folder can't be opened; `cannot show FILE: …`, the application's page isn't there.
     pub fn open(folder: Option<&Path>, show: Show) -> Result<Site> {
         let cache_control = show.cache_control(show.cache);
-        let own = |page: String, content_type| {
+        let page = |path: &'static str, page: String, content_type| {
             let etag = page::etag(&page);
-            Arc::new(Representation::of_page(page, &etag, content_type, &cache_control))
+            (path.as_bytes(), Arc::new(Representation::of_page(page, Some(etag), content_type, &cache_control)))
         };
-        let (page, icon) = (own(page::saying(page::LECTURE), HTML), own(page::ICON.to_owned(), "image/svg+xml"));
-        let folder = folder.map(|path| Folder::open(path, cache_control, show.dotfiles)).transpose()?;
+        let icon = page("/favicon.ico", page::ICON.to_owned(), "image/svg+xml");
+        let own = [page("/", page::saying(page::LECTURE), HTML), icon];
+        let folder = folder.map(|path| Folder::open(path, cache_control)).transpose()?;
         if let (Some(folder), Some(spa)) = (&folder, &show.spa) {
             let path = LocalPath::of_target(spa, show.dotfiles);
             match path.and_then(|path| folder.find(&path, Wanted::default(), SystemTime::UNIX_EPOCH)) {
-                Ok(Some(_)) => {}
-                Ok(None) | Err(Status::MOVED_PERMANENTLY) => {
-                    bail!("cannot show {spa} of this folder: it is a folder, too")
-                }
+                Ok(_) => {}
+                Err(Status::MOVED_PERMANENTLY) => bail!("cannot show {spa} of this folder: it is a folder, too"),
                 Err(status) => bail!("cannot show {spa} of this folder: {}", status.reason().to_lowercase()),
             }
         }
-        Ok(Site { folder, page, icon, show })
+        Ok(Site { folder, own, show })
     }
 }
 
@@ -129,14 +127,11 @@ impl Answers<'_> {
     ///
     /// Errors: as [`LocalPath::of_target`] and [`Folder::find`].
     fn find(&mut self, target: &str, wanted: Wanted) -> Result<Arc<Representation>, Status> {
-        let Site { folder, page, icon, show } = self.site;
+        let Site { folder, own, show } = self.site;
         let path = LocalPath::of_target(target, show.dotfiles)?;
         let Some(folder) = folder else {
-            return match path.as_bytes() {
-                b"/" => Ok(Arc::clone(page)),
-                b"/favicon.ico" => Ok(Arc::clone(icon)),
-                _ => Err(Status::NOT_FOUND),
-            };
+            let page = own.iter().find(|(own, _)| *own == path.as_bytes());
+            return page.map(|(_, page)| Arc::clone(page)).ok_or(Status::NOT_FOUND);
         };
         let mut key = (path, wanted);
         if let Some(file) = self.cache.get(&key) {
@@ -153,9 +148,9 @@ impl Answers<'_> {
                     return Ok(list);
                 }
                 self.work_left = 0;
-                let (lines, is_all) = folder.lines(&key.0)?;
+                let (lines, is_all) = folder.lines(&key.0, show.dotfiles)?;
                 let page = listing::page(&key.0, lines, is_all);
-                Arc::new(Representation::of_page(page, "", HTML, &show.cache_control(None)))
+                Arc::new(Representation::of_page(page, None, HTML, &show.cache_control(None)))
             }
         };
         self.cache.put(key, &file);
@@ -188,7 +183,7 @@ impl Answers<'_> {
                     let part = Response::of_part(Status::PARTIAL_CONTENT, file, range);
                     return part.with("Content-Range", &content_range);
                 }
-                Part::None => {
+                Part::Missing => {
                     let content_range = format!("bytes */{}", file.length);
                     return Response::of_status(Status::RANGE_NOT_SATISFIABLE).with("Content-Range", &content_range);
                 }
@@ -209,6 +204,6 @@ fn redirect(target: &str) -> Response {
 
 /// Whether a target may be an application's page: a name with a dot in it is a file's.
 fn is_page(target: &str, dotfiles: bool) -> bool {
-    let is_file = |path: LocalPath| path.names().last().is_some_and(|name| name.contains(&b'.'));
-    LocalPath::of_target(target, dotfiles).is_ok_and(|path| !is_file(path))
+    let path = LocalPath::of_target(target, dotfiles);
+    path.is_ok_and(|path| path.names().last().is_none_or(|name| !name.contains(&b'.')))
 }

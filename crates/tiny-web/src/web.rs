@@ -1,8 +1,9 @@
 //! What the server does with a client that has something to say: `recv` a request, answer it with `send`, and again, until
 //! one of the two has had enough.
 //!
-//! Nothing here waits: what is not there yet is gone on with when the event loop, `common::events`, says that it is. One
-//! buffer serves all clients of a loop, and of a client without a request or a reply under way nothing is kept.
+//! Nothing here waits: what is not there yet is gone on with when the event loop, `common::events`, says that it is. What is
+//! received goes through one buffer for all clients of a loop, and is copied from there as long as it is needed: of a client
+//! without a request or a reply under way nothing is kept.
 
 mod input;
 mod reply;
@@ -21,7 +22,7 @@ use httpdate::fmt_http_date;
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::client::Client;
-use crate::options::Limits;
+use crate::options::ClientLimits;
 use crate::places::Places;
 use crate::request;
 use crate::response::Constant;
@@ -51,7 +52,7 @@ pub struct Server {
     /// How long the server bears with a client between requests, and how it stops.
     pub patience: Patience,
     /// How long it bears with one otherwise, among others.
-    pub limits: Limits,
+    pub limits: ClientLimits,
     /// What a request may have of everything.
     pub heads: request::Limits,
     /// How many connections an address may have.
@@ -169,7 +170,7 @@ impl Web<'_> {
     fn talk(&mut self, client: &mut Client, connection: &OwnedFd, ended: bool) -> Result<Next> {
         self.look_at_the_clock();
         self.answers.work_left = WORK_A_TURN;
-        if (client.reply.is_some() || !client.input.is_empty())
+        if (client.reply.is_some() || client.input.is_some())
             && let Some(next) = self.go_on_with_what_is_kept(client, connection)?
         {
             return Ok(next);
@@ -183,8 +184,7 @@ impl Web<'_> {
                 Err(Errno::INTR) => continue,
                 other => return self.nothing_came(client, connection, other.err()),
             };
-            client.input.extend_from_slice(&self.buffer[..length]);
-            if let Some(next) = self.serve(client, connection)? {
+            if let Some(next) = self.serve(client, connection, length)? {
                 return Ok(next);
             }
             // Less than there was room for: that was all. What comes now, the kernel tells.
@@ -199,7 +199,7 @@ impl Web<'_> {
     fn go_on_with_what_is_kept(&mut self, client: &mut Client, connection: &OwnedFd) -> Result<Option<Next>> {
         let kept = client.reply.take();
         match kept.map_or(Ok(None), |reply| self.send(client, connection, *reply))? {
-            None => self.serve(client, connection),
+            None => self.serve(client, connection, 0),
             next => Ok(next),
         }
     }
@@ -220,9 +220,9 @@ impl Web<'_> {
 
     /// Refuses the request that has begun.
     fn refuse(&mut self, client: &mut Client, connection: &OwnedFd, refusal: Status) -> Result<Next> {
-        let held = client.held.take();
-        let head = held.map_or_else(|| std::mem::take(&mut client.input), |held| held.0);
-        let reply = self.say(client, &head, Err(refusal), false);
+        let held = client.held.take().map(|held| held.0);
+        let head = held.or_else(|| client.input.take().map(|input| input.0)).unwrap_or_default();
+        let reply = self.say(client, &head, Err(refusal), true);
         Ok(self.send(client, connection, reply)?.unwrap_or(Next::Close))
     }
 

@@ -21,8 +21,8 @@ impl Web<'_> {
     /// the last. `is_all`: no more input has come.
     pub fn say(&mut self, client: &Client, head: &[u8], request: Result<&Request, Status>, is_all: bool) -> Reply {
         let response = request.map_or_else(Response::of_status, |request| self.answers.answer(request));
-        let wanted = request.map_or(Persistence::Closed, |request| request.persistence);
-        let persistence = if self.is_stopping() { Persistence::Closed } else { wanted };
+        let wanted = request.map(|request| request.persistence);
+        let persistence = wanted.ok().filter(|_| !self.is_stopping()).unwrap_or(Persistence::Closed);
         let is_head = first_line(head).starts_with(b"HEAD ");
         let entry = self.server.log.as_ref().map(|_| {
             let fields = request.ok().map(|request| &request.fields);
@@ -36,7 +36,9 @@ impl Web<'_> {
         let then = match persistence {
             // Of a file much may still be on its way, and its client may say something before all has arrived; so may one
             // that doesn't know yet that this reply is the last.
-            Persistence::Closed if is_all && wanted == Persistence::Closed && content.is_none() => Some(Next::Close),
+            Persistence::Closed if is_all && wanted == Ok(Persistence::Closed) && content.is_none() => {
+                Some(Next::Close)
+            }
             Persistence::Closed => Some(Next::End),
             Persistence::Kept | Persistence::KeptOnRequest => None,
         };

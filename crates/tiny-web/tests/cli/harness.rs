@@ -123,7 +123,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Reads in a thread, so that a test can stop waiting.
-fn reading(items: impl Iterator<Item = String> + Send + 'static) -> Receiver<String> {
+pub fn reading(items: impl Iterator<Item = String> + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || items.for_each(|item| drop(sender.send(item))));
     receiver

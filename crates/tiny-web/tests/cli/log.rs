@@ -1,10 +1,11 @@
 //! The access log.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use crate::folder::Shown;
-use crate::harness::{Server, eventually};
+use crate::harness::{Server, eventually, reading};
 
 /// The lines of a log, once there are so many, without the dates.
 fn lines(log: &Path, count: usize) -> Vec<String> {
@@ -122,6 +123,32 @@ fn a_log_that_was_moved_away_is_begun_anew() {
     let old = lines(&old, 1);
     assert!(old[0].contains("\"GET /a HTTP/1.1\"") && old[1..].iter().all(|line| line.contains("/a?new")), "{old:?}");
     assert!(lines(&log, 1).iter().all(|line| line.contains("/a?new")));
+}
+
+/// As `logger` may be one: it reads when it gets round to it, and what there is no room for meanwhile is lost.
+#[test]
+fn no_line_goes_on_in_the_next_though_a_fifo_has_no_room_for_its_end() {
+    let place = tempfile::tempdir().unwrap();
+    let fifo = place.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // For writing too, so that it opens at once, and stays open.
+    let reader = File::options().read(true).write(true).open(&fifo).unwrap();
+    let shown = Shown::how(&[("a", b"a")], &["--workers", "1", "--log", fifo.to_str().unwrap()]);
+    let mut client = shown.server.connect();
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(9000));
+    for _ in 0..30 {
+        client.send(&long);
+        client.reply();
+    }
+    let lines = reading(BufReader::new(reader).lines().map_while(Result::ok));
+    let mut line = None;
+    eventually("a line that there is room for", || {
+        shown.server.get("/a");
+        line = lines.try_iter().find(|line| line.contains("GET /a "));
+        line.is_some()
+    });
+    let line = line.unwrap();
+    assert_eq!(line.matches("127.0.0.1 - - [").count(), 1, "{line}");
 }
 
 #[test]

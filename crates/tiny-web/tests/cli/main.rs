@@ -86,6 +86,7 @@ fn bad_usage_is_told_with_status_2() {
         &["a", "b"],
         &["-x"],
         &["--spa", "x"],
+        &[".", "--spa", "/"],
         &["--header", "a"],
         &["--header", "Content-Length: 5"],
         &["--header", "A: b\r\nC: d"],
@@ -155,6 +156,10 @@ fn an_application_without_its_page_is_told_at_the_start() {
     let place = tempfile::tempdir().unwrap();
     let run = tiny_web().arg(place.path()).args(["--spa", "app.html", "--port", "0"]).assert().code(1).stdout("");
     run.stderr("tiny-web: cannot show /app.html of this folder: not found\n");
+    std::fs::create_dir(place.path().join("app")).unwrap();
+    std::fs::write(place.path().join("app/index.html"), "app").unwrap();
+    let run = tiny_web().arg(place.path()).args(["--spa", "app/", "--port", "0"]).assert().code(1).stdout("");
+    run.stderr("tiny-web: cannot show /app of this folder: it is a folder, too\n");
 }
 
 #[test]

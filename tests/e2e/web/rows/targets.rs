@@ -43,6 +43,7 @@ const FORMS: Targets = &[
     ("9110 4.2.5", "/#/ten.txt", "400; kept / 400; end"),
     ("9110 4.2.5", "/ten.txt?a#b", "400; kept / 400; end"),
     ("9110 4.2.5", "http://a?a#b", "400; kept / 400; end"),
+    ("9110 4.2.5", "https://a/#", "400; kept / 400; end"),
 ];
 
 const PATHS: Targets = &[
