@@ -227,6 +227,8 @@ fn one_of_a_kind_is_no_plural_and_a_number_says_what_it_takes() {
 fn ctrl_c_prints_the_summary() {
     let (seen, wait) = mpsc::channel();
     let port = server(move |connection| {
+        // Who sends a second request has had the reply to the first.
+        echo_on(connection.try_clone().unwrap(), "echo -> ", 4096, 2);
         let _ = seen.send(());
         echo_on(connection, "echo -> ", 4096, u64::MAX);
     });
