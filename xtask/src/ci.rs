@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::bench::smoke;
-use crate::{demo, e2e, lab, programs, tidy};
+use crate::{demo, e2e, lab, programs, second_try, tidy};
 
 /// Check everything that the continuous integration checks
 #[derive(Args)]
@@ -27,11 +27,11 @@ enum Step {
     Docs,
     /// The invariants of ARCHITECTURE.md that a command can check
     Tidy,
-    /// The tests of each crate
+    /// The tests of each crate; up to three that fail are tried once more, alone, and told
     Test,
     /// The demonstration shows what it should
     Demo,
-    /// The tests that run several programs together; up to three that fail are tried once more, alone, and told
+    /// The tests that run several programs together; with a second try, too
     E2e,
     /// Each program can be copied, and passes its tests where it lands
     Labs,
@@ -63,9 +63,16 @@ impl Step {
                 "--locked",
             ])),
             Step::Tidy => tidy::check(),
-            Step::Test => cargo("test --workspace --exclude e2e --locked"),
+            Step::Test => second_try::pass(
+                || {
+                    let mut tests = programs::cargo();
+                    tests.args("test --workspace --exclude e2e --locked --no-fail-fast --".split(' '));
+                    Ok(tests)
+                },
+                remark,
+            ),
             Step::Demo => demo::check::check().map(|()| true),
-            Step::E2e => e2e::check_with_second_try(remark),
+            Step::E2e => second_try::pass(e2e::command, remark),
             Step::Labs => lab::check().map(|()| true),
             Step::Exercises => lab::check_exercises().map(|()| true),
             Step::Bench => smoke::check().map(|()| true),

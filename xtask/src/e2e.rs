@@ -1,8 +1,7 @@
 //! `cargo xtask e2e`: the tests that run several programs together, against the exact files just built.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -11,8 +10,6 @@ use crate::programs;
 
 /// How the tests learn where the programs are: a JSON object, name -> absolute path.
 const VARIABLE: &str = "E2E_PROGRAMS";
-/// If more tests than this fail, it is not for what else the machine does.
-const SECOND_TRIES: usize = 3;
 
 /// Build all programs and test them together
 #[derive(Args)]
@@ -36,66 +33,13 @@ fn check(arguments: &[OsString]) -> Result<bool> {
     programs::succeeds(command()?.args(arguments))
 }
 
-/// Whether all tests pass, on a machine that others use too: a few that fail among the others are tried once more, alone, and
-/// what passes then is in the remark.
-///
-/// Errors: as [`check`].
-pub fn check_with_second_try(remark: &mut String) -> Result<bool> {
-    let (all_passed, failed) = failures(&mut command()?)?;
-    if all_passed || failed.is_empty() || failed.len() > SECOND_TRIES {
-        return Ok(all_passed);
-    }
-    let passes = programs::succeeds(command()?.args(["--exact", "--test-threads=1"]).args(&failed))?;
-    if passes {
-        *remark = format!("failed among the others, but passed alone: {}", failed.join(" "));
-    }
-    Ok(passes)
-}
-
 /// The test program, with the programs as they have just been built.
-fn command() -> Result<Command> {
+///
+/// Errors: a program can't be built.
+pub fn command() -> Result<Command> {
     let executables = programs::build(&programs::FIVE)?;
     let object = serde_json::to_string(&executables).context("cannot write down where the programs are")?;
     let mut command = programs::cargo();
     command.env(VARIABLE, object).args(["test", "--package", "e2e", "--"]);
     Ok(command)
-}
-
-/// Runs tests, and shows what they print. Returns whether all pass, and the names of those that don't.
-fn failures(command: &mut Command) -> Result<(bool, Vec<String>)> {
-    let mut tests = command.stdout(Stdio::piped()).spawn().context("cannot start the tests")?;
-    let mut failed = Vec::new();
-    for line in tests.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
-        let line = line.context("cannot read what the tests print")?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        failed.extend(failed_test(&line).map(str::to_owned));
-    }
-    Ok((tests.wait().context("cannot wait for the tests")?.success(), failed))
-}
-
-/// The test that a line of a test program says has failed.
-fn failed_test(line: &str) -> Option<&str> {
-    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_line_of_a_test_that_has_failed_is_taken_for_one() {
-        assert_eq!(failed_test("test tcp::the_lecture ... FAILED"), Some("tcp::the_lecture"));
-        for other in ["test tcp::the_lecture ... ok", "test result: FAILED. 1 passed; 1 failed", "tcp::the_lecture"] {
-            assert_eq!(failed_test(other), None);
-        }
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn what_has_failed_is_known_by_name() {
-        let mut script = Command::new("sh");
-        script.args(["-c", "echo 'test a ... ok'; echo 'test b::c ... FAILED'; exit 101"]);
-        assert_eq!(failures(&mut script).unwrap(), (false, vec!["b::c".to_owned()]));
-    }
 }

@@ -14,6 +14,7 @@ mod e2e;
 mod exercise;
 mod lab;
 mod programs;
+mod second_try;
 mod tidy;
 
 use std::path::{Path, PathBuf};
