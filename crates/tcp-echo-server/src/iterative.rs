@@ -2,6 +2,8 @@
 //!
 //! Its partner is `tcp-echo-client`. What it can't do, a second client finds out: it is connected, and waits in the
 //! kernel's queue until the first has gone. `threads.rs` is the next step.
+//!
+//! `client_comes` is where it waits: with poll(2), for a client or for the signal to stop. `accept` then finds the client there.
 
 use anyhow::{Context, Result};
 use common::berkeley::{OwnedFd, accept, close};

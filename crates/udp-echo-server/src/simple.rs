@@ -6,6 +6,8 @@
 //! Bound to one address (`--host 127.0.0.1`), the two calls are all there is. Bound to every interface, `recvfrom` doesn't
 //! tell which of this machine's addresses was asked, and `sendto` may answer from another, which a connected client never
 //! sees. There `recvmsg` and `sendmsg` take their places, the same calls with room for one address more.
+//!
+//! `datagram_comes` is where it waits: with poll(2), for a datagram or for the signal to stop.
 
 use std::time::{Duration, Instant};
 
