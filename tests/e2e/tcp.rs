@@ -178,6 +178,30 @@ fn urgent_data_stays_in_its_place() {
     }
 }
 
+/// A `recv` ends in front of the urgent byte, and what is behind it may have come before.
+#[test]
+fn what_is_behind_urgent_data_is_not_waited_for() {
+    for design in DESIGNS {
+        let server = server(design);
+        let mut client = server.connect();
+        client.set_nodelay(true).unwrap();
+        for round in 0..200 {
+            client.write_all(b"abc").unwrap();
+            rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
+            client.write_all(b"def").unwrap();
+            let mut reply = Vec::new();
+            while !without_prefix(&reply).ends_with(b"def") {
+                let mut piece = [0; 100];
+                let length = client.read(&mut piece).unwrap_or_else(|error| panic!("{design}, {round}: {error}"));
+                reply.extend_from_slice(&piece[..length]);
+            }
+            assert_eq!(without_prefix(&reply), b"abc!def");
+        }
+        drop(client);
+        assert_eq!(server.stops_well(), "");
+    }
+}
+
 #[test]
 fn the_prefix_goes_out_with_the_data() {
     for design in DESIGNS {

@@ -12,6 +12,7 @@ mod crew;
 mod farewell;
 mod idle;
 mod service;
+mod urgent;
 
 pub use crew::{Crew, Work, run_all};
 pub use service::{Clock, Next, Service};
@@ -33,6 +34,7 @@ use crate::wait::Patience;
 
 use accepting::Accepting;
 use idle::{IdleLists, Link};
+use urgent::INPUT;
 
 const LISTENER: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
@@ -54,6 +56,8 @@ struct Entry<C> {
     is_busy: bool,
     /// Its client has sent its last byte.
     ended: bool,
+    /// Its client has sent urgent data: what a service has not received, the kernel need not tell once more.
+    is_urgent: bool,
     /// It was given up: which of those that linger it is.
     farewell: Option<NonZero<u32>>,
     conversation: C,
@@ -136,8 +140,12 @@ impl<'a, S: Service> EventLoop<'a, S> {
             let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
-                // By a stop and a continuation, say. What is late is late, however often that happens.
-                Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+                // By a stop and a continuation, say. What is late is late, however often that happens; but who spoke meanwhile
+                // is heard. A look that doesn't wait is not interrupted.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    events.clear();
+                    let _ = self.poll.poll(&mut events, Some(Duration::ZERO));
+                }
                 Err(error) => return Err(error).context("cannot wait for events"),
             }
             now = Instant::now();
@@ -149,7 +157,12 @@ impl<'a, S: Service> EventLoop<'a, S> {
                     INBOX => handed_over = true,
                     STOP => {}
                     REQUEST => self.take_requests(),
-                    Token(key) => self.go_on(key, event.is_read_closed() || event.is_error()),
+                    Token(key) => {
+                        if event.is_priority() {
+                            self.hurries(key);
+                        }
+                        self.go_on(key, event.is_read_closed() || event.is_error());
+                    }
                 }
             }
             self.accept_some(now);
@@ -217,12 +230,13 @@ impl<'a, S: Service> EventLoop<'a, S> {
             // Its turn comes: else who sends without a pause would have one for each piece that arrives.
             return;
         }
+        let is_urgent = entry.is_urgent;
         let next = self.service.go_on(&mut entry.conversation, &entry.connection, entry.ended);
         if entry.farewell.is_none() && next != Next::Close {
             let clock = self.service.clock(&mut entry.conversation);
             self.idle.touch(key, clock, &mut self.connections);
         }
-        if next != Next::Input {
+        if next != Next::Input || is_urgent {
             self.is_next(key, next);
         }
     }
@@ -230,13 +244,13 @@ impl<'a, S: Service> EventLoop<'a, S> {
     #[inline(never)]
     fn is_next(&mut self, key: usize, next: Next) {
         match next {
-            Next::Input => {}
+            Next::Input => self.has_more_if_urgent(key),
             Next::Turn => self.has_more(key),
             Next::Room => {
                 let entry = &mut self.connections[key];
                 if !entry.sends {
                     entry.sends = true;
-                    let (fd, both) = (entry.connection.as_raw_fd(), Interest::READABLE | Interest::WRITABLE);
+                    let (fd, both) = (entry.connection.as_raw_fd(), INPUT | Interest::WRITABLE);
                     if self.poll.registry().reregister(&mut SourceFd(&fd), Token(key), both).is_err() {
                         self.close(key);
                     }

@@ -94,7 +94,8 @@ const ANOTHER_PREFIX: &str =
 
 /// Prints the report, and on stderr why its account may not be exact.
 ///
-/// Errors: a reply was lost, late or wrong; nothing was sent that counts; stdout can't be written.
+/// Errors: a reply was lost, late or wrong; nothing was sent that counts; the server could not be reached for a while; stdout can't
+/// be written.
 pub fn finish(measured: &Measured, json: bool, stop: &Stop) -> Result<()> {
     let is_read = screen::print_until(measured.text(json), stop).context("cannot report")?;
     if let Some(doubt) = &measured.doubt {
@@ -114,6 +115,8 @@ pub fn finish(measured: &Measured, json: bool, stop: &Stop) -> Result<()> {
         bail!("cannot reach {address} any more: {errors}");
     } else if account.sent == 0 && is_read {
         bail!("cannot measure {address}: no request was sent that counts; errors: {errors}");
+    } else if errors.connect_refused + errors.connect_timeout + errors.connect_failed > 0 {
+        bail!("cannot reach {address} all the time: {errors}");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use mio::{Interest, Token};
 use rustix::fd::AsRawFd;
 
 use super::idle::Link;
-use super::{Entry, EventLoop, LISTENER, Next, Service};
+use super::{Entry, EventLoop, INPUT, LISTENER, Next, Service};
 use crate::Errno;
 use crate::address::Address;
 use crate::berkeley::{OwnedFd, accept, close};
@@ -132,12 +132,12 @@ impl<S: Service> EventLoop<'_, S> {
         let entry = self.connections.vacant_entry();
         let (key, fd) = (entry.key(), connection.as_raw_fd());
         // What has come since its turn, the event queue tells at once.
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(key), INPUT) {
             self.service.refused(&mut conversation, Errno::from_io_error(&error).unwrap_or(Errno::NOMEM));
             return self.close_one(connection);
         }
-        let (link, sends, is_busy, ended, farewell) = (Link::default(), false, false, false, None);
-        entry.insert(Entry { connection, link, sends, is_busy, ended, farewell, conversation });
+        let (link, sends, is_busy, ended, is_urgent, farewell) = (Link::default(), false, false, false, false, None);
+        entry.insert(Entry { connection, link, sends, is_busy, ended, is_urgent, farewell, conversation });
         self.idle.push(key, clock.allowance, &mut self.connections);
         self.is_next(key, next);
     }

@@ -177,8 +177,17 @@ mod tests {
         for _ in 0..3 {
             let connection = std::fs::File::open("/dev/null").unwrap().into();
             let link = Link::default();
-            let (sends, is_busy, ended, farewell) = (false, false, false, None);
-            let key = entries.insert(Entry { connection, link, sends, is_busy, ended, farewell, conversation: () });
+            let (sends, is_busy, ended, is_urgent, farewell) = (false, false, false, false, None);
+            let key = entries.insert(Entry {
+                connection,
+                link,
+                sends,
+                is_busy,
+                ended,
+                is_urgent,
+                farewell,
+                conversation: (),
+            });
             lists.push(key, IDLE, &mut entries);
         }
         (lists, entries)

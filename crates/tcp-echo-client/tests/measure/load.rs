@@ -172,6 +172,20 @@ fn a_server_that_goes_away_ends_a_run_before_its_time() {
     assert!(report["errors"]["connect_refused"].as_u64() >= Some(1), "{report}");
 }
 
+/// Each request that was sent has its reply: but most were due while there was nobody.
+#[test]
+fn a_server_that_is_away_for_a_while_is_told_though_nothing_is_lost() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        let connection = listener.accept().unwrap().0;
+        drop(listener);
+        echo_on(patient(connection), "", 4096, 3);
+    });
+    let load = ["load", "127.0.0.1", &port, "--rate=20", "--duration=1s", "--connections=1"];
+    client(&load).assert().code(1).stderr(contains(" connection refused"));
+}
+
 #[test]
 fn the_text_has_rates_times_errors_and_a_histogram() {
     let port = echo("echo -> ", 4096);
