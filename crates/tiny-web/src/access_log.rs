@@ -21,6 +21,7 @@ use crate::status::Status;
 /// Where the lines go.
 pub struct AccessLog {
     path: PathBuf,
+    folder: Option<PathBuf>,
     out: Mutex<Out>,
     /// SIGHUP says that the file has been moved away, and is to be opened anew.
     pub requests: Requests,
@@ -42,12 +43,15 @@ impl AccessLog {
         let path =
             if path == Path::new("-") { path.to_owned() } else { absolute(path).unwrap_or_else(|_| path.to_owned()) };
         let out = Mutex::new(open(&path)?);
-        Ok(AccessLog { path, out, requests: Requests::on_hangup()? })
+        // Only now is it sure to be there. A pipe behind `/dev/stdout` has no path, and keeps the link's folder.
+        let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let folder = file.parent().filter(|_| path.is_absolute()).map(Path::to_owned);
+        Ok(AccessLog { path, folder, out, requests: Requests::on_hangup()? })
     }
 
-    /// The folder that its file is in.
+    /// The folder that its file is in, which is not the one of a link to it.
     pub fn folder(&self) -> Option<&Path> {
-        self.path.parent().filter(|_| self.path.is_absolute())
+        self.folder.as_deref()
     }
 
     /// Opens the file anew.
