@@ -21,6 +21,7 @@ use crate::status::Status;
 /// Where the lines go.
 pub struct AccessLog {
     path: PathBuf,
+    folder: Option<PathBuf>,
     out: Mutex<Out>,
     /// SIGHUP says that the file has been moved away, and is to be opened anew.
     pub requests: Requests,
@@ -31,6 +32,8 @@ struct Out {
     file: Option<File>,
     /// The last line could not be written, or not to its end, which has been said.
     is_failing: bool,
+    /// What was written last ends within a line.
+    is_cut: bool,
 }
 
 impl AccessLog {
@@ -42,12 +45,15 @@ impl AccessLog {
         let path =
             if path == Path::new("-") { path.to_owned() } else { absolute(path).unwrap_or_else(|_| path.to_owned()) };
         let out = Mutex::new(open(&path)?);
-        Ok(AccessLog { path, out, requests: Requests::on_hangup()? })
+        // Only now is it sure to be there. A pipe behind `/dev/stdout` has no path, and keeps the link's folder.
+        let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let folder = file.parent().filter(|_| path.is_absolute()).map(Path::to_owned);
+        Ok(AccessLog { path, folder, out, requests: Requests::on_hangup()? })
     }
 
-    /// The folder that its file is in.
+    /// The folder that its file is in, which is not the one of a link to it.
     pub fn folder(&self) -> Option<&Path> {
-        self.path.parent().filter(|_| self.path.is_absolute())
+        self.folder.as_deref()
     }
 
     /// Opens the file anew.
@@ -61,11 +67,14 @@ impl AccessLog {
     /// Writes a line. A full disk is not the server's end, but is said, once until lines can be written again.
     pub fn write(&self, line: &str) {
         let mut out = self.out();
-        let was_failing = out.is_failing;
+        let (was_failing, was_cut) = (out.is_failing, out.is_cut);
         let Some(file) = &mut out.file else { return listener::say(line) };
-        // What there was no room for may have begun a line.
-        let written = file.write_all([if was_failing { "\n" } else { "" }, line].concat().as_bytes());
+        let text = [if was_cut { "\n" } else { "" }, line].concat();
+        let begun = rustix::io::retry_on_intr(|| rustix::io::write(&*file, text.as_bytes()));
+        let written = begun.map_err(std::io::Error::from).and_then(|count| file.write_all(&text.as_bytes()[count..]));
         out.is_failing = written.is_err();
+        // If nothing of this line was written, the file ends as it did before.
+        out.is_cut = written.is_err() && (was_cut || begun.is_ok());
         drop(out);
         if let (Err(error), false) = (written, was_failing) {
             let error = anyhow::Error::from(error).context(format!("cannot write {}", self.path.display()));
@@ -83,7 +92,8 @@ fn open(path: &Path) -> Result<Out> {
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let open = || File::options().append(true).create(true).custom_flags(nonblock).open(path);
     let file = (path != Path::new("-")).then(open).transpose();
-    Ok(Out { file: file.with_context(|| format!("cannot open {}", path.display()))?, is_failing: false })
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(Out { file, is_failing: false, is_cut: false })
 }
 
 /// A line, but for how many bytes of content were sent.

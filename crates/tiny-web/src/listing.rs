@@ -84,7 +84,8 @@ fn size(bytes: u64) -> String {
     }
     let mut size = bytes as f64 / 1024.0;
     let mut units = "KMGTPE".chars();
-    while size >= 1024.0 {
+    // As it will be written: what is rounded up to 1024 of a unit is one of the next.
+    while (size * 10.0).round() >= 10240.0 {
         size /= 1024.0;
         units.next();
     }
@@ -117,9 +118,16 @@ mod tests {
 
     #[test]
     fn sizes_are_for_people() {
-        for (bytes, expected) in
-            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB"), (u64::MAX, "16.0 EiB")]
-        {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_524, "1023.9 KiB"),
+            (1_048_525, "1.0 MiB"),
+            (1_048_575, "1.0 MiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
             assert_eq!(size(bytes), expected);
         }
     }

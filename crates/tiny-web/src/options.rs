@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser};
 use common::cli;
 
 use crate::NAME;
+use crate::path::encode;
 use crate::request::{self, MOST_FIELDS, is_token};
 
 /// Show browsers the lecture's page, or the files of a folder
@@ -164,10 +165,15 @@ impl ClientLimits {
     }
 }
 
-/// What a client would ask for to get this file, which has no slash at its end, as a folder has.
+/// What a client would ask for to get this file, which has no slash at its end, as a folder has. A `?` or a `%` in its name
+/// means nothing but itself, and `.` is the folder that it is in.
 fn target(file: &str) -> Result<String, String> {
-    let file = file.trim_matches('/');
-    if file.is_empty() { Err("a file of DIR, such as index.html".to_owned()) } else { Ok(format!("/{file}")) }
+    let mut target = String::new();
+    for name in file.split('/').filter(|name| !name.is_empty() && *name != ".") {
+        target.push('/');
+        target.extend(encode(name.as_bytes()));
+    }
+    if target.is_empty() { Err("a file of DIR, such as index.html".to_owned()) } else { Ok(target) }
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
@@ -208,13 +214,23 @@ fn field(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::LocalPath;
 
     #[test]
     fn an_applications_page_is_no_folder() {
-        for file in ["app", "/app", "app/", "//app//"] {
+        for file in ["app", "/app", "app/", "//app//", "./app", "./././app/."] {
             assert_eq!(target(file), Ok("/app".to_owned()), "{file}");
         }
-        assert!(target("/").is_err() && target("").is_err());
+        assert!(["/", "", ".", "./"].into_iter().all(|folder| target(folder).is_err()));
+    }
+
+    #[test]
+    fn an_applications_page_has_the_name_that_was_given() {
+        for file in ["a?b.html", "x%41.html", "100%.html", "a#b.html", "a/é b.html", "http://a/b"] {
+            let path = LocalPath::of_target(&target(file).unwrap(), false).unwrap();
+            assert_eq!(path.below_root().to_str(), Some(file.replace("//", "/").as_str()), "{file}");
+        }
+        assert!(LocalPath::of_target(&target("a/../b").unwrap(), false).is_err());
     }
 
     #[test]

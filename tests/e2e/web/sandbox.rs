@@ -81,6 +81,30 @@ fn a_log_is_opened_anew_in_its_folder_and_nowhere_else() {
     }
 }
 
+/// A link to it that was there at the start is the user's own, and leads where the user wants it.
+#[test]
+fn a_log_behind_a_link_is_opened_anew_where_the_link_leads() {
+    let site = Site::start(&[]);
+    if !is_confined(&site) {
+        return;
+    }
+    for folder in ["../logs", "../elsewhere"] {
+        fs::create_dir_all(site.path(folder)).unwrap();
+    }
+    let log = site.path("../elsewhere/log");
+    symlink(&log, site.path("../logs/log")).unwrap();
+    // The file is not there yet: the server makes it, and learns only then which folder it is in.
+    let server = logging(&site, &[]);
+    ask(&server, "/first");
+    eventually("the first line", || content(&site, "../elsewhere/log").contains("/first"));
+    fs::rename(&log, site.path("../elsewhere/log.1")).unwrap();
+    server.process.signal("HUP");
+    eventually("a line in the new log", || {
+        ask(&server, "/second");
+        content(&site, "../elsewhere/log").contains("/second")
+    });
+}
+
 #[test]
 fn the_sandbox_is_closed_after_the_start_and_before_the_first_client() {
     let site = Site::start(&[]);

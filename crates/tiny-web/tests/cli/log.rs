@@ -151,6 +151,30 @@ fn no_line_goes_on_in_the_next_though_a_fifo_has_no_room_for_its_end() {
     assert_eq!(line.matches("127.0.0.1 - - [").count(), 1, "{line}");
 }
 
+/// A pipe takes lines as short as these whole, or not at all.
+#[test]
+fn a_line_that_was_lost_leaves_no_empty_one() {
+    let place = tempfile::tempdir().unwrap();
+    let fifo = place.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reader = File::options().read(true).write(true).open(&fifo).unwrap();
+    let shown = Shown::how(&[("a", b"a")], &["--workers", "1", "--log", fifo.to_str().unwrap()]);
+    let mut client = shown.server.connect();
+    // Nobody reads yet, and this is more than 64 KiB of lines.
+    for _ in 0..2000 {
+        client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.reply();
+    }
+    let lines = reading(BufReader::new(reader).lines().map_while(Result::ok));
+    let mut seen = Vec::new();
+    eventually("a line that there is room for", || {
+        shown.server.get("/a?again");
+        seen.extend(lines.try_iter());
+        seen.iter().any(|line| line.contains("GET /a?again "))
+    });
+    assert!(seen.iter().all(|line| line.starts_with("127.0.0.1 - - [")), "{seen:?}");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_said_once_and_is_not_the_end() {

@@ -92,6 +92,16 @@ fn an_application_has_one_page_for_all() {
 }
 
 #[test]
+fn an_applications_page_may_have_any_name() {
+    for name in ["a?b.html", "x%41.html", "100%.html", "a#b.html"] {
+        let files: [(&str, &[u8]); 3] = [(name, b"app"), ("a", b"another"), ("xA.html", b"another")];
+        let shown = Shown::how(&files, &["--spa", &format!("./{name}")]);
+        let reply = shown.server.get("/users/7");
+        assert_eq!((reply.status, reply.text()), (200, "app"), "{name}");
+    }
+}
+
+#[test]
 fn the_user_adds_fields_and_takes_some_away() {
     let options = ["--header", "X-A: b", "--header", "cache-control: no-store", "--no-server-header", "--cors"];
     let shown = Shown::how(&[("a", b"a")], &options);
