@@ -168,18 +168,19 @@ fn waits(call: &Call) -> bool {
         || (call.waited_ns() >= SLOW_NS && (call.sends() || call.name == "connect"))
 }
 
-/// The traces don't always tell when a program printed. A server is ready before it first waits; a client prints when it
-/// writes to its stdout, or else when it has received the last of the reply.
+/// The traces don't always tell when a program printed. A server is ready before it first waits, and before its client does
+/// anything: that is only started then. A client prints when it writes to its stdout, or else when it has received the
+/// last of the reply.
 fn insert_printed(rows: &mut Vec<Row>, server: &Told, client: &Told) {
     let behind = |last: usize| last + 1;
     let writes = |row: &Row| row.did(Side::Client, |call| call.name == "write" && call.fd == Some(STDOUT));
     let gets = |row: &Row| row.did(Side::Client, |call| call.receives());
     let reply = rows.iter().rposition(writes).or_else(|| rows.iter().rposition(gets)).map_or(rows.len(), behind);
-    let waits = |row: &Row| match &row.what {
-        What::Waits(call) | What::Did(call, ..) => row.side == Side::Server && call.receives(),
+    let is_after_ready = |row: &Row| match &row.what {
+        What::Waits(call) | What::Did(call, ..) => row.side == Side::Client || call.receives(),
         _ => false,
     };
-    let ready = rows.iter().position(waits).unwrap_or(rows.len());
+    let ready = rows.iter().position(is_after_ready).unwrap_or(rows.len());
     let mut places = [
         (rows.len(), Side::Client, &client.last_words),
         (rows.len(), Side::Server, &server.last_words),

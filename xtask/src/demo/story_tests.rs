@@ -230,3 +230,11 @@ fn a_call_that_waits_sends_as_it_begins() {
     ];
     assert_eq!(arrows[..2], expected);
 }
+
+#[test]
+fn a_server_is_ready_before_its_client_does_anything() {
+    // The server is held up between the line that says so and its first wait.
+    let (server, client) = udp(25, 21);
+    let rows = outline(&tell(&server, &client));
+    assert_eq!(rows[..4], ["S socket", "S bind", "S > server: listening on 127.0.0.1:2000", "C socket"]);
+}
