@@ -67,6 +67,11 @@ impl Network {
         }
     }
 
+    /// Whether this is, by now, a descriptor of a socket for datagrams.
+    pub fn is_datagram_socket(&self, side: Side, fd: Option<i64>) -> bool {
+        self.sockets.get(&(side, fd.unwrap_or(-1))).is_some_and(|socket| socket.kind == Kind::Datagram)
+    }
+
     fn set_up_or_end(&mut self, row: usize, side: Side, call: &Call) {
         let key = (side, call.fd.unwrap_or(-1));
         match call.name.as_str() {
@@ -107,7 +112,7 @@ impl Network {
         };
         let (arrow, to, conversation) = (self.arrows.len(), side.other(), conversation(side, call));
         self.in_flight.push(InFlight { arrow, to, conversation, kind: socket.kind, left });
-        self.arrows.push(Arrow { from: row, to: None, payload });
+        self.arrows.push(Arrow { from: row, to: None, taken: None, payload });
     }
 
     fn receive(&mut self, row: usize, side: Side, call: &Call) {
@@ -137,6 +142,7 @@ impl Network {
             flight.left -= part;
             taken -= part;
             if flight.left == 0 {
+                self.arrows[flight.arrow].taken = Some(row);
                 self.in_flight.remove(next);
             }
             if taken <= 0 {
