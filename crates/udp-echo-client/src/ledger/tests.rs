@@ -16,6 +16,12 @@ fn send(ledger: &mut Ledger, sequence: u64, sent_ns: u64) -> Vec<u8> {
     ledger.bytes(&request).to_vec()
 }
 
+/// As long as one is waited for, an account that counts another one twice is wrong, but not below zero: so it is the test
+/// that says what is wrong, and not an overflow somewhere in the ledger.
+fn send_one_that_is_lost(ledger: &mut Ledger, sequence: u64) {
+    drop(send(ledger, sequence, sequence * 10));
+}
+
 fn balances(ledger: &Ledger) -> bool {
     ledger.tally.account.open() == 0 && ledger.waiting() == 0
 }
@@ -24,12 +30,29 @@ fn balances(ledger: &Ledger) -> bool {
 fn a_reply_is_right_with_the_prefix_and_without() {
     let mut ledger = ledger("echo -> ", SIZE);
     let (first, second) = (send(&mut ledger, 0, 0), send(&mut ledger, 1, 10));
+    send_one_that_is_lost(&mut ledger, 2);
     let answer = Kind::Answer { late: false, out_of_order: false };
     assert_eq!(ledger.judge(&first, 0, 20).kind, answer);
     assert_eq!(ledger.judge(&[b"echo -> ", &second[..]].concat(), 0, 30).kind, answer);
     assert_eq!(ledger.judge(&second, 0, 30).kind, Kind::Duplicate);
     ledger.close();
     assert_eq!((ledger.tally.account.received, ledger.tally.account.duplicates), (2, 1));
+    assert!(balances(&ledger));
+}
+
+#[test]
+fn a_warm_up_counts_for_nothing_and_neither_does_a_second_reply_to_it() {
+    let mut ledger = ledger("", SIZE);
+    let request = Request { sequence: 0, due_ns: 0, sent_ns: 0 };
+    let _ = ledger.send(request, 0, false, false);
+    let reply = ledger.bytes(&request).to_vec();
+    send_one_that_is_lost(&mut ledger, 1);
+    assert_eq!(ledger.judge(&reply, 0, 20).kind, Kind::Answer { late: false, out_of_order: false });
+    assert_eq!(ledger.judge(&reply, 0, 30).kind, Kind::Duplicate);
+    ledger.close();
+    let account = ledger.tally.account;
+    assert_eq!((account.received, account.lost), (0, 1), "only the other request counts");
+    assert_eq!(account.duplicates, 0, "a second reply to a warm-up doesn't count");
     assert!(balances(&ledger));
 }
 
@@ -70,12 +93,13 @@ fn a_part_and_a_damaged_one_are_told_apart_wherever_the_damage_is() {
     for damaged in 0..8 + SIZE {
         let mut ledger = ledger("echo -> ", SIZE);
         let sent = send(&mut ledger, 0, 0);
+        send_one_that_is_lost(&mut ledger, 1);
         let mut reply = [b"echo -> ", &sent[..]].concat();
         reply[damaged] ^= 0x04;
         assert_eq!(ledger.judge(&reply, 0, 1).kind, Kind::Corrupt, "{damaged}");
         assert_eq!(ledger.judge(&reply, 0, 1).kind, Kind::Duplicate, "{damaged}");
         ledger.close();
-        assert_eq!((ledger.tally.account.corrupt, ledger.tally.account.lost), (1, 0), "{damaged}");
+        assert_eq!((ledger.tally.account.corrupt, ledger.tally.account.lost), (1, 1), "{damaged}");
     }
     for length in 0..8 + SIZE {
         let mut ledger = ledger("echo -> ", SIZE);
@@ -149,14 +173,17 @@ fn way() -> impl Strategy<Value = Way> {
 }
 
 proptest! {
+    // Whoever does the exercise `one-fate` needs no folder of what has failed: the shortest case is printed.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn the_account_balances_and_counts_nothing_twice(
         prefix in prop_oneof![Just("echo -> "), Just("")], ways in prop::collection::vec(way(), 1..60),
-        order in any::<prop::sample::Index>(), shuffles in prop::collection::vec(any::<prop::sample::Index>(), 200),
+        order in any::<prop::sample::Index>(), shuffles in prop::collection::vec(any::<prop::sample::Index>(), 0..200),
         late in any::<bool>(), size in 24usize..80,
     ) {
         let mut ledger = ledger(prefix, size);
-        let mut arrivals: Vec<Vec<u8>> = Vec::new();
+        let mut arrivals: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut expected = [0u64; 6];
         let [lost, refused, not_sent, answered, wrong, copies] = &mut expected;
         for (sequence, way) in ways.iter().enumerate() {
@@ -176,38 +203,46 @@ proptest! {
                 Way::Comes(times) => {
                     *answered += 1;
                     *copies += u64::from(times - 1);
-                    arrivals.extend(std::iter::repeat_n(reply, usize::from(*times)));
+                    arrivals.extend(std::iter::repeat_n((sequence, reply), usize::from(*times)));
                 }
                 Way::Cut(place) => {
                     *wrong += 1;
-                    arrivals.push(reply[..place.index(reply.len())].to_vec());
+                    arrivals.push((sequence, reply[..place.index(reply.len())].to_vec()));
                 }
                 Way::Damaged(place, change, times) => {
                     *wrong += 1;
                     *copies += u64::from(times - 1);
                     let mut reply = reply;
                     *place.get_mut(&mut reply) ^= change;
-                    arrivals.extend(std::iter::repeat_n(reply, usize::from(*times)));
+                    arrivals.extend(std::iter::repeat_n((sequence, reply), usize::from(*times)));
                 }
             }
         }
+        *lost += 1;
+        send_one_that_is_lost(&mut ledger, ways.len() as u64);
         // Any order.
         for (index, shuffle) in shuffles.iter().enumerate().take(arrivals.len()) {
             let other = shuffle.index(arrivals.len());
             arrivals.swap(index, other);
         }
         let half = order.index(arrivals.len() + 1);
-        for (index, reply) in arrivals.iter().enumerate() {
+        let mut answered_before = HashSet::new();
+        for (index, (sequence, reply)) in arrivals.iter().enumerate() {
             if late && index == half {
                 while ledger.overdue(1_000_000).is_some() {}
                 prop_assert_eq!(ledger.waiting(), 0);
             }
-            ledger.judge(reply, 0, if late && index >= half { 1_000_000 } else { 500 });
+            let kind = ledger.judge(reply, 0, if late && index >= half { 1_000_000 } else { 500 }).kind;
+            if answered_before.insert(*sequence) {
+                prop_assert_ne!(kind, Kind::Duplicate, "the first reply to request {}", sequence);
+            } else {
+                prop_assert_eq!(kind, Kind::Duplicate, "one more reply to request {}", sequence);
+            }
         }
         ledger.close();
         let account = ledger.tally.account;
         prop_assert!(balances(&ledger));
-        prop_assert_eq!(account.settled(), ways.len() as u64);
+        prop_assert_eq!(account.settled(), ways.len() as u64 + 1);
         prop_assert_eq!((account.lost, account.refused, account.send_errors), (*lost, *refused, *not_sent));
         prop_assert_eq!(account.received + account.late, *answered);
         prop_assert_eq!((account.corrupt + account.truncated, account.duplicates), (*wrong, *copies));

@@ -1,6 +1,6 @@
 //! A server that is killed when its test ends, and clients that don't wait for ever.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Longer than any of these tests takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// So long a client waits at once, before it looks whether the server is still there.
+const TURN: Duration = Duration::from_millis(100);
 
 /// A running server, on a port that the system chose. It is killed when its test ends.
 pub struct Server {
@@ -39,6 +41,13 @@ impl Server {
     /// The next line that it prints.
     pub fn line(&self) -> String {
         self.stdout.recv_timeout(PATIENCE).expect("the server should have printed a line")
+    }
+
+    /// Panics if it has ended, with what it said last.
+    fn expect_alive(&self) {
+        if let Ok(stderr) = self.stderr.try_recv() {
+            panic!("the server has ended: {stderr}");
+        }
     }
 
     /// Sends it a signal, such as `TERM`, and returns how it ended and what it said on stderr.
@@ -78,7 +87,7 @@ impl Client {
 
     pub fn at(address: SocketAddr) -> Client {
         let socket = UdpSocket::bind(address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TURN)).unwrap();
         Client(socket)
     }
 
@@ -90,10 +99,21 @@ impl Client {
     /// The next datagram from the server.
     pub fn next(&self, server: &Server) -> Vec<u8> {
         let mut data = vec![0; 65_535];
-        let (length, from) = self.0.recv_from(&mut data).expect("the server should have answered");
-        assert_eq!(from, server.address);
-        data.truncate(length);
-        data
+        // Turns are counted, not time: if this process is held up, the answer is still looked for.
+        for _ in 0..PATIENCE.as_millis() / TURN.as_millis() {
+            match self.0.recv_from(&mut data) {
+                Ok((length, from)) => {
+                    assert_eq!(from, server.address);
+                    data.truncate(length);
+                    return data;
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    server.expect_alive();
+                }
+                Err(error) => panic!("the server should have answered: {error}"),
+            }
+        }
+        panic!("the server should have answered within {PATIENCE:?}");
     }
 
     /// Sends a datagram, and returns the next one from the server.
