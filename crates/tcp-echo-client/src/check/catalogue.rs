@@ -114,7 +114,8 @@ pub const ALL: [Entry; 21] = [
         name: "urgent",
         duty: "urgent data comes back in its place in the stream",
         meaning: "It has not set SO_OOBINLINE, so that the urgent byte is taken out of what recv() returns, and is lost; \
-                  or it takes urgent data for an error.",
+                  or it takes urgent data for an error. If it is silent, it may take a recv() that ends in front of the \
+                  urgent byte for the last of what has come.",
         fact: "The urgent mechanism of TCP only marks a place in the stream, and the data belongs to it. It should be \
                received inline, with SO_OOBINLINE (RFC 6093, section 6).",
         run: alone::urgent,
